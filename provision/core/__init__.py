@@ -1,0 +1,1 @@
+"""What we know: judgements on plain values. Nothing here touches a network, a request or Flask."""

@@ -1,0 +1,216 @@
+"""The words of the house as closed sets, and the one way to make comparison keys.
+
+Owns every enumeration that a table, a form or a log line may contain; never decides anything with them.
+"""
+
+import unicodedata
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What an operator may do in a tenant: owner everything, operator people and imports, auditor reads."""
+
+    OWNER = "owner"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+
+
+class Kind(StrEnum):
+    """Which outside system a connector speaks to."""
+
+    MICROSOFT365 = "microsoft365"
+
+
+class Feature(StrEnum):
+    """The four switches of an app. Create covers restore; Edit covers update, disable and enable."""
+
+    IMPORT = "import"
+    CREATE = "create"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+class ConnectorState(StrEnum):
+    """Paused: a person stopped it. Quarantined: refused credentials or too many failures stopped it."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    QUARANTINED = "quarantined"
+
+
+class Approval(StrEnum):
+    """Whether what goes out is shown to a person first."""
+
+    REVIEW = "review"
+    AUTOMATIC = "automatic"
+
+
+class WhenGone(StrEnum):
+    """What happens here to a person whose account vanished there."""
+
+    KEEP = "keep"
+    SUSPEND = "suspend"
+    LEAVE = "leave"
+
+
+class WhenLeft(StrEnum):
+    """What happens there to the account of a person who left here."""
+
+    DISABLE = "disable"
+    DELETE = "delete"
+    NOTHING = "nothing"
+
+
+class Lifecycle(StrEnum):
+    """Where a person stands: known but not begun, working, held back, gone."""
+
+    STAGED = "staged"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    LEFT = "left"
+
+
+class Situation(StrEnum):
+    """How an account relates to our people.
+
+    *linked* to one; *unlinked*: exactly one fits, unconfirmed; *unmatched*: nobody fits; *disputed*: several fit, or the
+    one is taken; *ignored*: a person said so; *gone*: was there and no longer is; *absent*: ours, not created there yet.
+    """
+
+    LINKED = "linked"
+    UNLINKED = "unlinked"
+    UNMATCHED = "unmatched"
+    DISPUTED = "disputed"
+    IGNORED = "ignored"
+    GONE = "gone"
+    ABSENT = "absent"
+
+
+class Direction(StrEnum):
+    """Which way a mapping row flows. Constants and expressions flow one way only."""
+
+    BOTH = "both"
+    IN = "in"
+    OUT = "out"
+
+
+class MappingKind(StrEnum):
+    """What the source side of a mapping row holds: an attribute's name, a constant, or an expression."""
+
+    ATTRIBUTE = "attribute"
+    CONSTANT = "constant"
+    EXPRESSION = "expression"
+
+
+class Flow(StrEnum):
+    """When a row flows."""
+
+    ALWAYS = "always"
+    ON_CREATE = "on create"
+    IF_EMPTY = "if empty"
+
+
+class Owner(StrEnum):
+    """Who wins when both sides hold a value. *either*: a three-way merge against what was last observed."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    EITHER = "either"
+
+
+class OperationKind(StrEnum):
+    """What an operation is expected to do; a forecast, planned again when it runs."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    DELETE = "delete"
+    RESTORE = "restore"
+
+
+class OperationState(StrEnum):
+    """pending → running → done or failed; unknown: sent, outcome not known; blocked: needs a person or a seat."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    UNKNOWN = "unknown"
+    BLOCKED = "blocked"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Asks(StrEnum):
+    """Why an operation waits for a person: review mode or a switch planned it, or the brake held it."""
+
+    REVIEW = "review"
+    BRAKE = "brake"
+
+
+class CycleKind(StrEnum):
+    """Initial reads everything; incremental reads what changed since the watermark."""
+
+    INITIAL = "initial"
+    INCREMENTAL = "incremental"
+
+
+class CycleState(StrEnum):
+    """requested → running → done, failed, stopped (by a person) or held (by the brake)."""
+
+    REQUESTED = "requested"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    HELD = "held"
+
+
+UNFINISHED_CYCLES = (CycleState.REQUESTED, CycleState.RUNNING)
+
+
+class Decision(StrEnum):
+    """What a person chose for one row of a preview: link it to whom it fits, add, link to another, or leave out."""
+
+    EXACT = "exact"
+    NEW = "new"
+    EXISTING = "existing"
+    IGNORE = "ignore"
+
+
+class Outcome(StrEnum):
+    """How an event ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    HELD = "held"
+
+
+USER_ATTRIBUTES: dict[str, str] = {
+    "given_name": "First Name",
+    "surname": "Last Name",
+    "username": "Username",
+    "email": "Email Address",
+    "display_name": "Display Name",
+    "private_email": "Private Email",
+    "employee_id": "Employee ID",
+    "department": "Department",
+    "title": "Job Title",
+    "company": "Company",
+    "usage_location": "Usage Location",
+    "preferred_language": "Preferred Language",
+    "mobile": "Mobile Phone",
+}
+"""The default user profile: column of ``users`` → label on screen. Custom attributes stand beside it in ``extra``."""
+
+
+def key(text: str | None) -> str:
+    """Return the one form in which names and addresses are compared, made unique and sorted.
+
+    NFKC, then casefold, then NFKC again (casefolding may undo composition), white space at the ends removed. Unicode
+    Standard, section 3.13, definition D146 (identifier caseless matching) with NFKC in place of NFKD.
+    """
+    if not text:
+        return ""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()

@@ -1,0 +1,1 @@
+"""How people reach us: parse, call one service, render. Nothing is decided here."""
