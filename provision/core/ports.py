@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 
-
 # -- How the outside fails: named for what the caller does next --------------------------------------------------------
 
 

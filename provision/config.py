@@ -1,0 +1,71 @@
+"""The settings of an installation, read once from the environment or ``.env`` and never changed afterwards.
+
+Owns the names ``PROVISION_*`` and what is refused at the door; knows nothing of what the settings are used for.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between two installations."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PROVISION_", env_file=".env", env_file_encoding="utf-8", frozen=True, extra="ignore"
+    )
+
+    data_dir: Path = Field(Path("data"), description="where the database, the keys and the mails live")
+    database_url: str = Field("", description="empty: SQLite in the data directory; or postgresql+psycopg://…")
+    public_url: str = Field("http://127.0.0.1:8000", description="how browsers and links reach this installation")
+    smtp_url: SecretStr = Field(SecretStr(""), description="smtp://user:pass@host:587; empty: files in data/mail/")
+    mail_from: str = Field("provision@localhost", description="the sender of every mail")
+    keys: Annotated[SecretStr | None, NoDecode] = Field(
+        None, description="key ring: id:base64 of 32 bytes, newest first, separated by commas; empty: a 0600 file"
+    )
+    microsoft_client_id: str = Field("", description="the app registration used unless an app has its own")
+    microsoft_client_secret: SecretStr = Field(SecretStr(""), description="its secret")
+    microsoft_certificate: Path | None = Field(None, description="its certificate with private key, PEM")
+    custom_login_url: str = Field("", description="login host of the cloud 'custom'")
+    custom_graph_url: str = Field("", description="Graph host of the cloud 'custom'")
+    custom_ca_bundle: Path | None = Field(None, description="CA certificates that the cloud 'custom' is checked with")
+    session_idle_minutes: int = Field(30, ge=1, le=720)
+    session_hours: int = Field(12, ge=1, le=72)
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("public_url", "custom_login_url", "custom_graph_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.strip().rstrip("/")
+
+    @model_validator(mode="after")
+    def _safe(self) -> "Settings":
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("PROVISION_PUBLIC_URL must be a full address such as https://provision.example.com")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("PROVISION_PUBLIC_URL must begin with https:// (plain http is for this machine only)")
+        for name in ("custom_login_url", "custom_graph_url"):
+            url = getattr(self, name)
+            if url and not url.startswith("https://"):
+                raise ValueError(f"PROVISION_{name.upper()} must begin with https://")
+        return self
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers come over https, so that cookies may be bound to it."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def database(self) -> str:
+        """The database's URL, with the SQLite file of the data directory as the default."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'provision.db'}"
+
+    def changed(self, **values: Any) -> "Settings":
+        """The same settings with some values replaced, checked again."""
+        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **values})

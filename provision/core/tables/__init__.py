@@ -1,0 +1,38 @@
+"""Every table of the house. Rows are values here; what may be done with them is decided elsewhere."""
+
+from provision.core.tables.columns import UtcDateTime
+from provision.core.tables.directory import Account, Connector, CustomAttribute, Mapping, User
+from provision.core.tables.organisation import (
+    ConsentFlow,
+    Grant,
+    Invitation,
+    Operator,
+    Setting,
+    SignInAttempt,
+    SignInSession,
+    Tenant,
+)
+from provision.core.tables.work import Cycle, Event, EventDetail, EventHead, Operation, Sighting
+
+__all__ = [
+    "Account",
+    "Connector",
+    "ConsentFlow",
+    "CustomAttribute",
+    "Cycle",
+    "Event",
+    "EventDetail",
+    "EventHead",
+    "Grant",
+    "Invitation",
+    "Mapping",
+    "Operation",
+    "Operator",
+    "Setting",
+    "Sighting",
+    "SignInAttempt",
+    "SignInSession",
+    "Tenant",
+    "User",
+    "UtcDateTime",
+]

@@ -1,0 +1,219 @@
+"""People, the apps they are connected to, the accounts seen there, and how attributes flow between them."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+from provision.core.tables.columns import (
+    closed,
+    ident,
+    json,
+    key_text,
+    number,
+    raw,
+    ref,
+    tenant,
+    text,
+    time,
+    within,
+    word,
+)
+from provision.core.vocabulary import (
+    Approval,
+    ConnectorState,
+    Direction,
+    Flow,
+    Kind,
+    Lifecycle,
+    MappingKind,
+    Owner,
+    Situation,
+    WhenGone,
+    WhenLeft,
+)
+
+_LEAVING = "removed IS NOT NULL OR withheld IS NOT NULL"
+
+
+class Connector(SQLModel, table=True):
+    """A configured connection to one outside system. On screen: an App."""
+
+    __tablename__ = "connectors"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "id"),
+        sa.UniqueConstraint("tenant_id", "name"),
+        sa.UniqueConstraint("outside_id"),
+        closed("kind", Kind),
+        closed("approval", Approval),
+        closed("when_gone", WhenGone),
+        closed("when_left", WhenLeft),
+        closed("state", ConnectorState),
+    )
+
+    id: int | None = ident()
+    tenant_id: int = tenant()
+    kind: Kind = word()
+    name: str = text()
+    position: int = number()
+    config: dict[str, Any] = json()
+    secret: bytes | None = raw()
+    outside_id: str | None = key_text(nullable=True)
+    facts: dict[str, Any] = json()
+    facts_at: datetime | None = time()
+    features: dict[str, bool] = json()
+    approval: Approval = word(Approval.REVIEW)
+    when_gone: WhenGone = word(WhenGone.KEEP)
+    when_left: WhenLeft = word(WhenLeft.DISABLE)
+    scope: dict[str, Any] = json()
+    state: ConnectorState = word(ConnectorState.ACTIVE)
+    reason: str | None = text(nullable=True)
+    rests_until: datetime | None = time()
+    watermark: str | None = text(nullable=True)
+    mapping_version: int = number(default=1)
+    every_minutes: int | None = number(nullable=True, default=None)
+    created_at: datetime = time(nullable=False)
+
+
+class User(SQLModel, table=True):
+    """The one record of a person inside a tenant."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "id"),
+        sa.Index(
+            "uq_users_email",
+            "tenant_id",
+            "email_key",
+            unique=True,
+            sqlite_where=sa.text("lifecycle <> 'left' AND email_key <> ''"),
+            postgresql_where=sa.text("lifecycle <> 'left' AND email_key <> ''"),
+        ),
+        sa.Index("ix_users_name", "tenant_id", "name_key", "id"),
+        sa.Index(
+            "ix_users_employee",
+            "tenant_id",
+            "employee_id",
+            sqlite_where=sa.text("employee_id IS NOT NULL"),
+            postgresql_where=sa.text("employee_id IS NOT NULL"),
+        ),
+        within("users", "manager_id"),
+        closed("lifecycle", Lifecycle),
+    )
+
+    id: int | None = ident()
+    tenant_id: int = tenant()
+    lifecycle: Lifecycle = word(Lifecycle.ACTIVE)
+    username: str | None = text(nullable=True)
+    email: str | None = text(nullable=True)
+    email_key: str = key_text()
+    given_name: str | None = text(nullable=True)
+    surname: str | None = text(nullable=True)
+    display_name: str | None = text(nullable=True)
+    name_key: str = key_text()
+    private_email: str | None = text(nullable=True)
+    employee_id: str | None = text(nullable=True)
+    department: str | None = text(nullable=True)
+    title: str | None = text(nullable=True)
+    company: str | None = text(nullable=True)
+    manager_id: int | None = ref()
+    usage_location: str | None = text(nullable=True)
+    preferred_language: str | None = text(nullable=True)
+    mobile: str | None = text(nullable=True)
+    starts_on: str | None = text(nullable=True)
+    ends_on: str | None = text(nullable=True)
+    extra: dict[str, Any] = json()
+    origins: dict[str, Any] = json()
+    version: int = number(default=1)
+    created_at: datetime = time(nullable=False)
+    changed_at: datetime = time(nullable=False)
+    deleted_at: datetime | None = time()
+
+
+class CustomAttribute(SQLModel, table=True):
+    """An attribute of people that this tenant added; its values live in ``users.extra`` under ``name``."""
+
+    __tablename__ = "attributes"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "name"),)
+
+    id: int | None = ident()
+    tenant_id: int = tenant()
+    name: str = key_text()
+    label: str = text()
+
+
+class Account(SQLModel, table=True):
+    """One object seen in one connected system, linked to a person or not, as it was last observed there.
+
+    ``observed`` is all that was seen; ``absorbed`` the mapped part of it that people last took over, the base of the next
+    three-way merge. The account is stale while ``absorbed_hash`` or ``absorbed_version`` lag behind. ``removed`` (restorable,
+    purged, absent) and ``withheld`` (attributes that went empty there) wait for the end of a cycle and its brake.
+    """
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "id"),
+        sa.UniqueConstraint("connector_id", "anchor"),
+        sa.UniqueConstraint("connector_id", "user_id"),
+        sa.Index("ix_accounts_name", "connector_id", "name"),
+        sa.Index("ix_accounts_user", "tenant_id", "user_id"),
+        sa.Index("ix_accounts_situation", "connector_id", "situation"),
+        sa.Index(
+            "ix_accounts_leaving",
+            "connector_id",
+            sqlite_where=sa.text(_LEAVING),
+            postgresql_where=sa.text(_LEAVING),
+        ),
+        within("connectors", "connector_id"),
+        within("users", "user_id"),
+        closed("situation", Situation),
+    )
+
+    id: int | None = ident()
+    tenant_id: int = tenant()
+    connector_id: int = ref(nullable=False)
+    user_id: int | None = ref()
+    anchor: str | None = key_text(nullable=True)
+    name: str = key_text()
+    correlation: str | None = key_text(nullable=True)
+    situation: Situation = word()
+    verdict: dict[str, Any] = json()
+    enabled: bool | None = None
+    standing: dict[str, Any] = json()
+    observed: dict[str, Any] = json()
+    observed_hash: bytes | None = raw()
+    absorbed: dict[str, Any] = json()
+    absorbed_hash: bytes | None = raw()
+    absorbed_version: int = number()
+    removed: str | None = text(nullable=True)
+    withheld: dict[str, Any] | None = json(nullable=True)
+    observed_at: datetime | None = time()
+    declined: str | None = text(nullable=True)
+    sent_at: datetime | None = time()
+
+
+class Mapping(SQLModel, table=True):
+    """How one attribute flows between a person and the accounts of one connector."""
+
+    __tablename__ = "mappings"
+    __table_args__ = (
+        sa.UniqueConstraint("connector_id", "direction", "theirs"),
+        within("connectors", "connector_id"),
+        closed("direction", Direction),
+        closed("kind", MappingKind),
+        closed("flow", Flow),
+        closed("owner", Owner),
+    )
+
+    id: int | None = ident()
+    tenant_id: int = tenant()
+    connector_id: int = ref(nullable=False)
+    direction: Direction = word(Direction.BOTH)
+    ours: str = text()
+    theirs: str = text()
+    kind: MappingKind = word(MappingKind.ATTRIBUTE)
+    flow: Flow = word(Flow.ALWAYS)
+    owner: Owner = word(Owner.EITHER)
+    matching_priority: int | None = number(nullable=True, default=None)
+    position: int = number()

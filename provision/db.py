@@ -1,0 +1,189 @@
+"""The database: how it is opened, when a transaction begins, who leads, and all that differs between the two engines.
+
+Owns every line that knows SQLite from PostgreSQL; knows no table.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy.engine import make_url
+from sqlmodel import Session
+
+_WRITES = "provision_writes"
+
+
+def encoded(value: Any) -> str:
+    """JSON as both databases keep it."""
+    return msgspec.json.encode(value).decode()
+
+
+_POOL: dict[str, Any] = {
+    "pool_size": 8,
+    "max_overflow": 8,
+    "json_serializer": encoded,
+    "json_deserializer": msgspec.json.decode,
+}
+
+
+class Database:
+    """One database and its two kinds of transaction."""
+
+    def __init__(self, url: str, *, lock_dir: Path) -> None:
+        self.url = make_url(url)
+        self.lock_dir = lock_dir
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(url) if self.is_sqlite else _postgres(url)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one moment and leaves nothing behind."""
+        with self.engine.connect() as connection, Session(connection, autoflush=False) as session:
+            yield session
+            session.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that commits at the end, or not at all.
+
+        SQLite begins IMMEDIATE: a deferred transaction that reads and then writes fails at once with "database is
+        locked", whatever the busy time-out says.
+        """
+        with (
+            self.engine.connect().execution_options(**{_WRITES: True}) as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
+            session.commit()
+
+    @contextmanager
+    def leading(self, name: str) -> Iterator[bool]:
+        """Whether this process leads in ``name`` for the length of the block. The lock dies with the process."""
+        if self.is_sqlite:
+            with _file_lock(self.lock_dir / f"{name}.lock") as held:
+                yield held
+            return
+        number = int.from_bytes(name.encode()[-8:], "big", signed=False) & 0x7FFF_FFFF_FFFF_FFFF
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            held = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(number))))
+            try:
+                yield held
+            finally:
+                if held:
+                    connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the schema to ``revision``. Each step is one transaction; what was half done is not there."""
+        config = AlembicConfig()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["engine"] = self.engine
+        command.upgrade(config, revision)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def reserve(session: Session, table: sa.Table, count: int) -> range | list[int]:
+    """Numbers for ``count`` new rows, so that rows pointing at each other go in as two statements, not one by one.
+
+    Call it inside ``writing()`` only: SQLite has one writer, so the highest number stands still; PostgreSQL asks the
+    column's own sequence.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        highest = session.scalar(sa.select(sa.func.max(table.c.id))) or 0
+        return range(highest + 1, highest + 1 + count)
+    sequence = f"{table.name}_id_seq"
+    query = sa.text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)")
+    return list(session.scalars(query, {"sequence": sequence, "count": count}))
+
+
+def for_update(session: Session, query: Any) -> Any:
+    """Lock the rows a query returns until the transaction ends; SQLite's writer has locked everything already."""
+    return query if session.get_bind().dialect.name == "sqlite" else query.with_for_update()
+
+
+def moment(session: Session, value: datetime) -> Any:
+    """A time as the driver itself stores it, for ``insert_many`` and ``update_many``."""
+    if session.get_bind().dialect.name != "sqlite":
+        return value
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def insert_many(session: Session, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert plain tuples in one statement.
+
+    Goes past the column types, which cost more than the insert itself: JSON comes encoded, times through ``moment``.
+    """
+    if rows:
+        marks = ", ".join([_mark(session)] * len(columns))
+        _run(session, f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", rows)  # noqa: S608
+
+
+def update_many(session: Session, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Update rows by id in one statement; each tuple ends with the id. Rows go in order of id: no two writers cross."""
+    if rows:
+        mark = _mark(session)
+        assigned = ", ".join(f"{column} = {mark}" for column in columns)
+        ordered = sorted(rows, key=lambda row: row[-1])
+        _run(session, f"UPDATE {table.name} SET {assigned} WHERE id = {mark}", ordered)  # noqa: S608
+
+
+def _mark(session: Session) -> str:
+    return "?" if session.get_bind().dialect.name == "sqlite" else "%s"
+
+
+def _run(session: Session, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    session.flush()
+    session.connection().exec_driver_sql(statement, list(rows))
+
+
+def _sqlite(url: str) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": 5.0}, **_POOL)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(raw: sqlite3.Connection, _record: Any) -> None:
+        raw.isolation_level = None  # we say BEGIN ourselves
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=5000",
+            "cache_size=-16000",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres(url: str) -> sa.Engine:
+    return sa.create_engine(url, pool_pre_ping=True, **_POOL)
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[bool]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,28 @@
+"""What the edges are handed: the settings, the database, the keys and the ways out, put together by the factory.
+
+Owns nothing and decides nothing; it exists so that pages, commands and timers need not know who built what.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from provision.config import Settings
+from provision.core.ports import Source
+from provision.core.tables import Connector
+from provision.db import Database
+from provision.vault import Vault
+
+
+@dataclass(frozen=True)
+class House:
+    """One running installation. ``connect`` turns a connector row into its port; ``sandbox`` is None unless it is used."""
+
+    settings: Settings
+    db: Database
+    vault: Vault
+    now: Callable[[], datetime]
+    kinds: Mapping[str, Any]
+    connect: Callable[[Connector], Source]
+    sandbox: Callable[[], Any]
