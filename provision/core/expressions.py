@@ -324,6 +324,8 @@ class _Parser:
         while self._next_is(","):
             self._take()
             branches.append(self._joined())
+        if not self._next_is(")"):
+            raise self._unexpected()
         self._count(name, 1 + len(branches), 3, 3)
         return _choosing(condition, branches[0], branches[1])
 
