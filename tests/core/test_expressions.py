@@ -274,7 +274,7 @@ held = st.recursive(
 )
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(written)
 def test_reading_any_text_ends_in_an_expression_or_an_expression_error(text: str) -> None:
     result: Expression | ExpressionError

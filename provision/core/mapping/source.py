@@ -20,7 +20,8 @@ def reader(kind: MappingKind, text: str) -> tuple[Read, tuple[str, ...]]:
         return lambda _: constant, ()
     if kind is MappingKind.EXPRESSION:
         expression = compile_expression(text)
-        return lambda values: clean(expression.evaluate(values)), expression.attributes
+        names = expression.attributes
+        return lambda values: clean(expression.evaluate({name: clean(values.get(name)) for name in names})), names
     return lambda values: clean(values.get(text)), (text,)
 
 
