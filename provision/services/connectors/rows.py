@@ -1,0 +1,340 @@
+"""The row of an app: what it is called, how it is set, its sealed secret, its switches and its timetable.
+
+Owns every write to ``connectors`` that needs no answer from outside; never speaks to the outside.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlmodel import Session, col, select
+
+from provision.core import tables
+from provision.core.tables import Connector
+from provision.core.vocabulary import Approval, ConnectorState, Feature, Kind, WhenGone, WhenLeft, key
+from provision.db import for_update
+from provision.services import events
+from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
+from provision.vault import Vault
+
+GUESTS = "guests"
+NAME_LIMIT = 80
+
+
+class Settled(BaseModel):
+    """How an app behaves while nobody looks: its timetable, its leavers, its guests and its rank among sources."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every_minutes: int | None = Field(default=None, ge=5, le=10_080)
+    when_gone: WhenGone = WhenGone.KEEP
+    when_left: WhenLeft = WhenLeft.DISABLE
+    guests: Literal["import", "leave"] = "import"
+    position: int = Field(default=0, ge=0, le=1000)
+
+    @classmethod
+    def now(cls, connector: Connector) -> "Settled":
+        """How an app is set at present."""
+        return cls(
+            every_minutes=connector.every_minutes,
+            when_gone=connector.when_gone,
+            when_left=connector.when_left,
+            guests=connector.scope.get(GUESTS, "import"),
+            position=connector.position,
+        )
+
+
+def add(  # noqa: PLR0913, PLR0917
+    session: Session,
+    vault: Vault,
+    tenant_id: int,
+    kinds: Mapping[str, Any],
+    kind: str,
+    name: str,
+    config: Mapping[str, Any],
+    secret: bytes | None,
+    actor: str,
+    now: datetime,
+) -> Connector:
+    """Add an app that so far may do nothing: all switches off, what goes out reviewed, the kind's default mapping.
+
+    Raises Invalid (fields of ``config``, ``name``, ``kind``) and Conflict (the name is in use).
+    """
+    if kind not in kinds:
+        raise Invalid({"kind": "kind_unknown"})
+    settings = judged(kinds[kind].config, config)
+    row = Connector(
+        tenant_id=tenant_id,
+        kind=Kind(kind),
+        name=_free_name(session, tenant_id, name),
+        position=_next_position(session, tenant_id),
+        config=settings,
+        features={feature.value: False for feature in Feature},
+        approval=Approval.REVIEW,
+        scope={GUESTS: "import"},
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    for position, line in enumerate(kinds[kind].default_mappings):
+        session.add(_default_row(row, line, position))
+    said = [_entry(row, actor, "connector.added", after={"name": row.name, "kind": kind, **settings})]
+    if secret is not None:
+        said.append(_seal(session, vault, row, secret, actor, now))
+    session.flush()
+    events.append(session, tenant_id, said, now)
+    return row
+
+
+def save(
+    session: Session,
+    tenant_id: int,
+    connector_id: int,
+    kinds: Mapping[str, Any],
+    *,
+    name: str,
+    config: Mapping[str, Any],
+    actor: str,
+    now: datetime,
+) -> Connector:
+    """Rename an app or change its settings. Says nothing about whether they work: ``checks.change`` asks first."""
+    row = get(session, tenant_id, connector_id, lock=True)
+    before = {"name": row.name, **row.config}
+    settings = judged(kinds[row.kind].config, config)
+    row.name = _free_name(session, tenant_id, name, row.id)
+    row.config = settings
+    note(session, row, before, {"name": row.name, **settings}, actor, "connector.saved", now)
+    return row
+
+
+def set_secret(
+    session: Session, vault: Vault, tenant_id: int, connector_id: int, secret: bytes, actor: str, now: datetime
+) -> Connector:
+    """Seal a new secret into the row. It can be replaced and used from then on, but never read by a person."""
+    row = get(session, tenant_id, connector_id, lock=True)
+    events.append(session, tenant_id, [_seal(session, vault, row, secret, actor, now)], now)
+    return row
+
+
+def remove_secret(session: Session, tenant_id: int, connector_id: int, actor: str, now: datetime) -> Connector:
+    """Forget an app's own secret; from then on the installation's registration is used."""
+    row = get(session, tenant_id, connector_id, lock=True)
+    if row.secret is not None:
+        row.secret = None
+        row.facts = with_notes(row, secret=None)
+        session.add(row)
+        events.append(session, tenant_id, [_entry(row, actor, "connector.secret_removed")], now)
+    return row
+
+
+def open_secret(vault: Vault, connector: Connector) -> bytes | None:
+    """The secret as it was sealed, or None when the app has none of its own."""
+    if connector.secret is None or connector.id is None:
+        return None
+    place = {"table": "connectors", "row": connector.id, "column": "secret", "tenant": connector.tenant_id}
+    return vault.open(connector.secret, **place)  # type: ignore[arg-type]
+
+
+def get(session: Session, tenant_id: int, connector_id: int, *, lock: bool = False) -> Connector:
+    """One app of this tenant. Raises NotFound, also for someone else's."""
+    query = select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
+    row: Connector | None = session.exec(for_update(session, query) if lock else query).first()
+    if row is None:
+        raise NotFound("no_such_app")
+    return row
+
+
+def of(session: Session, tenant_id: int) -> list[Connector]:
+    """The apps of a tenant in the order in which they win over each other."""
+    query = select(Connector).where(Connector.tenant_id == tenant_id)
+    return list(session.exec(query.order_by(col(Connector.position), col(Connector.id))))
+
+
+def by_name_or_kind(session: Session, tenant_id: int, text: str) -> Connector:
+    """The app that a person means by its name, or by its kind when there is only one of it. Raises NotFound, Conflict."""
+    rows = of(session, tenant_id)
+    named = [row for row in rows if row.name == text] or [row for row in rows if key(row.name) == key(text)]
+    found = named or [row for row in rows if row.kind == text]
+    if not found:
+        raise NotFound("no_such_app")
+    if len(found) > 1:
+        raise Conflict("app_ambiguous", text=text, names=", ".join(row.name for row in found))
+    return found[0]
+
+
+def connected(connector: Connector) -> bool:
+    """Whether the last look at the outside, with fresh credentials, succeeded."""
+    return connector.outside_id is not None and connector.facts_at is not None and "trouble" not in notes(connector)
+
+
+def switched_on(connector: Connector, feature: Feature) -> bool:
+    """Whether a switch is on."""
+    return bool(connector.features.get(feature.value))
+
+
+def features(
+    session: Session,
+    tenant_id: int,
+    connector_id: int,
+    switches: Mapping[str, bool],
+    approval: str | None,
+    actor: str,
+    now: datetime,
+) -> Connector:
+    """Set the switches that are named, leaving the others. Nothing is enqueued by it.
+
+    Raises Invalid for an unknown word, and ServiceError when one would go on while the app is not connected.
+    """
+    row = get(session, tenant_id, connector_id, lock=True)
+    unknown = sorted(set(switches) - {feature.value for feature in Feature})
+    if unknown:
+        raise Invalid({unknown[0]: "feature_unknown"})
+    if approval is not None and approval not in tuple(Approval):
+        raise Invalid({"approval": "approval_unknown"})
+    rising = [name for name, on in switches.items() if on and not row.features.get(name)]
+    if rising and not connected(row):
+        raise _not_connected(row)
+    before = {**row.features, "approval": str(row.approval)}
+    row.features = {**{feature.value: False for feature in Feature}, **row.features, **switches}
+    row.approval = Approval(approval) if approval else row.approval
+    note(session, row, before, {**row.features, "approval": str(row.approval)}, actor, "connector.switched", now)
+    return row
+
+
+def pause(session: Session, tenant_id: int, connector_id: int, actor: str, now: datetime) -> Connector:
+    """Stop everything that this app does, until resumed."""
+    row = get(session, tenant_id, connector_id, lock=True)
+    before, row.state = {"state": str(row.state)}, ConnectorState.PAUSED
+    note(session, row, before, {"state": str(row.state)}, actor, "connector.paused", now)
+    return row
+
+
+def resume(session: Session, tenant_id: int, connector_id: int, actor: str, now: datetime) -> Connector:
+    """Let a paused or quarantined app go on; if its credentials are still refused, the next cycle stops it again."""
+    row = get(session, tenant_id, connector_id, lock=True)
+    before, row.state, row.reason = {"state": str(row.state)}, ConnectorState.ACTIVE, None
+    note(session, row, before, {"state": str(row.state)}, actor, "connector.resumed", now)
+    return row
+
+
+def settle(
+    session: Session, tenant_id: int, connector_id: int, given: Mapping[str, Any], actor: str, now: datetime
+) -> Connector:
+    """Change some of ``Settled``; what is not named stays. Raises Invalid."""
+    row = get(session, tenant_id, connector_id, lock=True)
+    was = Settled.now(row).model_dump(mode="json")
+    becomes = Settled.model_validate(judged(Settled, {**was, **given}))
+    row.every_minutes, row.position = becomes.every_minutes, becomes.position
+    row.when_gone, row.when_left = becomes.when_gone, becomes.when_left
+    row.scope = {**row.scope, GUESTS: becomes.guests}
+    note(session, row, was, becomes.model_dump(mode="json"), actor, "connector.settled", now)
+    return row
+
+
+# -- Shared with the neighbours: what we note in an app's facts beside what was found there ------------------------------
+
+
+def notes(connector: Connector) -> dict[str, Any]:
+    """What we wrote down ourselves: ``consent``, ``secret`` (when, by whom, fingerprint) and ``trouble``."""
+    return dict(connector.facts.get("notes") or {})
+
+
+def with_notes(connector: Connector, **changes: Any) -> dict[str, Any]:
+    """The facts with some notes replaced; None removes one. Assign it: a JSON column does not see changes inside."""
+    kept = {name: value for name, value in {**notes(connector), **changes}.items() if value is not None}
+    return {**connector.facts, "notes": kept}
+
+
+def note(
+    session: Session,
+    row: Connector,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    actor: str,
+    action: str,
+    now: datetime,
+    *,
+    always: bool = False,
+) -> None:
+    """Keep the row, and one event with what differs; without a difference there is no event, unless ``always``."""
+    session.add(row)
+    session.flush()
+    moved = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if moved or always:
+        was, becomes = ({name: side.get(name) for name in moved} for side in (before, after))
+        events.append(session, row.tenant_id, [_entry(row, actor, action, before=was, after=becomes)], now)
+
+
+def judged(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model makes of the given fields, as JSON. Raises Invalid with one sentence per field."""
+    try:
+        return model.model_validate(dict(given)).model_dump(mode="json")
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise Invalid({str((one["loc"] or ("",))[0]): one["msg"] for one in reversed(found)}) from None
+
+
+def _entry(
+    row: Connector,
+    actor: str,
+    action: str,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> events.Entry:
+    return events.Entry(
+        actor, action, connector_id=row.id, before=before or {}, after=after or {}, names={"app": row.name}
+    )
+
+
+def _seal(session: Session, vault: Vault, row: Connector, secret: bytes, actor: str, now: datetime) -> events.Entry:
+    assert row.id is not None  # noqa: S101 - sealed for its own row, so the row comes first
+    row.secret = vault.seal(secret, table="connectors", row=row.id, column="secret", tenant=row.tenant_id)
+    told = {"at": now.isoformat(), "by": actor, "fingerprint": hashlib.sha256(secret).hexdigest()[:8]}
+    row.facts = with_notes(row, secret=told)
+    session.add(row)
+    session.flush()
+    return _entry(row, actor, "connector.secret_set", after={"fingerprint": told["fingerprint"]})
+
+
+def _free_name(session: Session, tenant_id: int, name: str, own: int | None = None) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > NAME_LIMIT or not name.isprintable():
+        raise Invalid({"name": "app_name_unfit"}, limit=NAME_LIMIT)
+    for other in of(session, tenant_id):
+        if other.id != own and key(other.name) == key(name):
+            raise Invalid({"name": "app_name_taken"}, name=name)
+    return name
+
+
+def _next_position(session: Session, tenant_id: int) -> int:
+    highest = session.scalar(
+        sa.select(sa.func.max(col(Connector.position))).where(col(Connector.tenant_id) == tenant_id)
+    )
+    return 0 if highest is None else int(highest) + 1
+
+
+def _default_row(row: Connector, line: Any, position: int) -> tables.Mapping:
+    assert row.id is not None  # noqa: S101 - flushed before
+    return tables.Mapping(
+        tenant_id=row.tenant_id,
+        connector_id=row.id,
+        direction=line.direction,
+        ours=line.ours,
+        theirs=line.theirs,
+        kind=line.kind,
+        flow=line.flow,
+        owner=line.owner,
+        matching_priority=line.matching_priority,
+        position=position,
+    )
+
+
+def _not_connected(row: Connector) -> ServiceError:
+    trouble = notes(row).get("trouble")
+    if trouble is None:
+        return ServiceError("not_connected", app=row.name)
+    return ServiceError(trouble["code"], **{**trouble["params"], "app": row.name})

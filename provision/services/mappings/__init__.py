@@ -1,0 +1,29 @@
+"""The mapping of an app: its rows, what they would do to real people, and saving them; and a tenant's own attributes.
+
+Owns ``mappings`` and ``attributes``; never sends, takes over or enqueues anything: saving only says what would.
+"""
+
+from provision.services.mappings.attributes import EXTRA, add_attribute, attributes, flat, user_attributes
+from provision.services.mappings.forecast import Line, Tally, WouldChange, preview, would_change
+from provision.services.mappings.rows import Unfit, Wanted, as_row, judge, rows, save, save_page, seen
+
+__all__ = [
+    "EXTRA",
+    "Line",
+    "Tally",
+    "Unfit",
+    "Wanted",
+    "WouldChange",
+    "add_attribute",
+    "as_row",
+    "attributes",
+    "flat",
+    "judge",
+    "preview",
+    "rows",
+    "save",
+    "save_page",
+    "seen",
+    "user_attributes",
+    "would_change",
+]
