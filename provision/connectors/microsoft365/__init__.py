@@ -1,0 +1,173 @@
+"""Microsoft 365 behind the ports: one tenant, read through Graph with an application's own rights.
+
+Owns putting the parts together; never keeps a watermark, a secret or a person.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from provision.connectors.credentials import Secret
+from provision.connectors.http import Cloud, Wire, World
+from provision.connectors.microsoft365 import consent, delta, doctor, schema
+from provision.connectors.microsoft365.config import GUID, Microsoft365Config
+from provision.connectors.microsoft365.graph import EVENTUAL, Graph
+from provision.connectors.microsoft365.tokens import Tokens
+from provision.core.ports import Appearance, Attribute, Check, Missing, Page, Record, Refused, Unauthorised
+
+USER = "/users/{id}"
+USERS = "/users"
+ANCHOR = re.compile(r"[A-Za-z0-9-]{1,128}")
+
+
+class Microsoft365:
+    """A tenant as Source, Target and Consenting. Builds its clients at the first call, so making one costs nothing."""
+
+    def __init__(self, config: Microsoft365Config, secret: Secret | None, outside_id: str | None, world: World) -> None:
+        self._config, self._outside_id, self._world = config, outside_id, world
+        self._cloud = _cloud(config, world)
+        self._client_id, self._secret = _registration(config, secret, self._cloud, world)
+        self._tokens: Tokens | None = None
+        self._graph: Graph | None = None
+
+    def check(self) -> Check:
+        """Look with fresh credentials.
+
+        Raises Refused("consent_not_replicated") while Microsoft does not know of a consent, which may be because none
+        was given or because it was given a minute ago: asking again is cheap and tells. Refused("tenant_differs")
+        when the credentials lead to another organisation than the one connected.
+        """
+        self._tokens = self._graph = None
+        try:
+            token = self._ready().get(fresh=True)
+            if token.roles == frozenset():
+                raise Unauthorised("consent_missing")
+            found = doctor.examine(
+                self._client(),
+                token,
+                client_id=self._client_id_or_refuse(),
+                secret=self._credentials(),
+                world=self._world,
+            )
+        except Unauthorised as error:
+            if error.code != "consent_missing":
+                raise
+            raise Refused("consent_not_replicated", request_id=error.request_id) from None
+        if self._outside_id is not None and found.outside_id.lower() != self._outside_id.lower():
+            raise Refused("tenant_differs", name=found.name, outside_id=found.outside_id)
+        return found
+
+    def schema(self) -> Sequence[Attribute]:
+        """Known without a call."""
+        return schema.ATTRIBUTES
+
+    def changes(
+        self, attributes: Sequence[str], *, watermark: str | None = None, position: str | None = None
+    ) -> Iterator[Page]:
+        """Walk the user delta. The attributes of a stored link were fixed when its walk began."""
+        return delta.walk(self._client(), attributes, position or watermark)
+
+    def appearance(self, values: Mapping[str, Any]) -> Appearance:
+        """Pure: no call."""
+        return schema.appearance(values)
+
+    def find(self, attributes: Sequence[str], *, anchor: str | None = None, **key: str) -> Record | None:
+        """One user by id, or by one attribute of ``schema.FINDABLE``.
+
+        Raises Refused("found_several") when the attribute turns out not to be unique: the first of several is nobody.
+        """
+        if (anchor is None) == (not key) or len(key) > 1:
+            raise TypeError("find() takes an anchor or one attribute")
+        if anchor is not None:
+            return self._by_anchor(attributes, anchor)
+        ((name, value),) = key.items()
+        return self._by_attribute(attributes, name, value)
+
+    def locate(self) -> str:
+        """The tenant id of the configured domain."""
+        return consent.locate(
+            Wire(self._cloud.login_url, self._cloud, self._world), self._cloud, self._config.domain, self._world
+        )
+
+    def consent_url(self, redirect_uri: str, state: str) -> str:
+        """Where the browser goes to grant access."""
+        return consent.consent_url(
+            self._cloud, self._tenant, client_id=self._client_id_or_refuse(), redirect_uri=redirect_uri, state=state
+        )
+
+    def _by_anchor(self, attributes: Sequence[str], anchor: str) -> Record | None:
+        if not ANCHOR.fullmatch(anchor):
+            return None
+        select = {"$select": schema.selection(attributes)}
+        try:
+            return delta.record_of(self._client().read(USER, select, right=delta.RIGHT, id=anchor), attributes)
+        except Missing:
+            return None
+
+    def _by_attribute(self, attributes: Sequence[str], name: str, value: str) -> Record | None:
+        if name not in schema.FINDABLE:
+            raise Refused("not_findable", attribute=name)
+        if not value:
+            return None
+        literal = value.replace("'", "''")
+        filtered, headers = name, None
+        params = {"$select": schema.selection(attributes), "$top": "2"}
+        if name in schema.EXTENSIONS:
+            filtered, headers, params["$count"] = f"{schema.EXTENSION_HOLDER}/{name}", EVENTUAL, "true"
+        params["$filter"] = f"{filtered} eq '{literal}'"
+        answer = self._client().get(USERS, params, right=delta.RIGHT, headers=headers)
+        body = answer.json()
+        found = body.get("value") if isinstance(body, dict) else None
+        if not isinstance(found, list):
+            raise answer.unexpected("shape")
+        if len(found) > 1:
+            raise Refused("found_several", attribute=name)
+        return delta.record_of(found[0], attributes) if found else None
+
+    @property
+    def _tenant(self) -> str:
+        return self._outside_id or self._config.domain
+
+    def _client_id_or_refuse(self) -> str:
+        if self._client_id is None:
+            raise Refused("registration_missing")
+        return self._client_id
+
+    def _credentials(self) -> Secret:
+        if self._secret is None:
+            raise Refused("secret_missing")
+        return self._secret
+
+    def _ready(self) -> Tokens:
+        if self._tokens is None:
+            # The id is looked up first: an unknown domain gets its own words, and MSAL never sees a name.
+            tenant = self._tenant if GUID.fullmatch(self._tenant) else self.locate()
+            self._tokens = Tokens(self._cloud, tenant, self._client_id_or_refuse(), self._credentials(), self._world)
+        return self._tokens
+
+    def _client(self) -> Graph:
+        if self._graph is None:
+            self._graph = Graph(Wire(self._cloud.graph_url, self._cloud, self._world), self._ready(), self._world)
+        return self._graph
+
+
+def build(config: Microsoft365Config, secret: Secret | None, outside_id: str | None, world: World) -> Microsoft365:
+    """The registry's way to make one."""
+    return Microsoft365(config, secret, outside_id, world)
+
+
+def _cloud(config: Microsoft365Config, world: World) -> Cloud:
+    if config.cloud not in world.clouds:
+        raise Refused("cloud_not_configured", cloud=config.cloud)
+    return world.clouds[config.cloud]
+
+
+def _registration(
+    config: Microsoft365Config, secret: Secret | None, cloud: Cloud, world: World
+) -> tuple[str | None, Secret | None]:
+    """The application to sign in as, and its proof: a server's secret is never offered for another registration."""
+    if config.client_id is not None:
+        return config.client_id, secret
+    if cloud.client_id is not None:
+        return cloud.client_id, secret or cloud.secret
+    return world.default_client_id, secret or world.default_secret
