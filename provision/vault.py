@@ -13,6 +13,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _FORM = b"\x01"
 
@@ -51,6 +53,11 @@ class Vault:
             return AESGCM(key).decrypt(sealed[end : end + 12], sealed[end + 12 :], _place(table, row, column, tenant))
         except (InvalidTag, KeyError, IndexError, UnicodeDecodeError, ValueError) as error:
             raise VaultError("a sealed value does not open with the keys at hand, or was moved") from error
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes for one purpose, from the newest key: HKDF-SHA256 without salt (RFC 5869). Changes with the key."""
+        hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"provision|{purpose}".encode())
+        return hkdf.derive(self._keys[self._newest])
 
 
 def read_keys(text: str) -> dict[str, bytes]:

@@ -18,10 +18,16 @@ from sqlmodel import Session, col, select
 
 from provision.core.tables import Event, EventDetail, EventHead
 from provision.core.vocabulary import Outcome, key
-from provision.db import for_update, reserve
+from provision.db import for_update, insert_many, moment, reserve
 
 _BEGIN = b"\x00" * 32
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_EVENTS: sa.Table = Event.__table__  # type: ignore[attr-defined]
+_DETAILS: sa.Table = EventDetail.__table__  # type: ignore[attr-defined]
+_TOLD = (
+    "tenant_id", "sequence", "at", "actor", "action", "user_id", "account_id", "connector_id", "operation_id", "cycle_id",
+    "outcome", "ms", "detail_digest",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +62,24 @@ def append(session: Session, tenant_id: int, entries: Sequence[Entry], now: date
         head = EventHead(tenant_id=tenant_id, sequence=0, hash=_BEGIN)
         session.add(head)
         session.flush()
-    events_table, details_table = Event.__table__, EventDetail.__table__  # type: ignore[attr-defined]
-    ids = reserve(session, events_table, len(entries))
-    at = now.isoformat()
-    events: list[dict[str, Any]] = []
-    details: list[dict[str, Any]] = []
-    for number, entry in zip(ids, entries, strict=True):
-        detail = {"before": entry.before, "after": entry.after, "names": entry.names, "text": entry.text}
-        row = {
-            "tenant_id": tenant_id,
-            "sequence": head.sequence + 1,
-            "actor": entry.actor,
-            "action": entry.action,
-            "user_id": entry.user_id,
-            "account_id": entry.account_id,
-            "connector_id": entry.connector_id,
-            "operation_id": entry.operation_id,
-            "cycle_id": entry.cycle_id,
-            "outcome": entry.outcome.value,
-            "ms": entry.ms,
-            "detail_digest": hashlib.sha256(_encode(detail)).digest(),
-        }
-        row["hash"] = _link(head.hash, row, at)
-        row["previous"], row["at"], row["id"] = head.hash, now, number
-        head.sequence, head.hash = row["sequence"], row["hash"]
-        events.append(row)
-        details.append({"event_id": number, **detail, "who_key": _who(entry.names)})
-    session.execute(sa.insert(events_table), events)
-    session.execute(sa.insert(details_table), details)
+    at, stored = now.isoformat(), moment(session, now)
+    sequence, previous = head.sequence, head.hash
+    rows: list[tuple[Any, ...]] = []
+    details: list[tuple[Any, ...]] = []
+    for number, entry in zip(reserve(session, _EVENTS, len(entries)), entries, strict=True):
+        parts = _parts(entry.before, entry.after, entry.names, entry.text)
+        sequence += 1
+        told = (
+            tenant_id, sequence, at, entry.actor, entry.action, entry.user_id, entry.account_id, entry.connector_id,
+            entry.operation_id, entry.cycle_id, entry.outcome.value, entry.ms, _digest(parts),
+        )  # fmt: skip
+        link = _link(previous, told)
+        rows.append((number, *told[:2], stored, *told[3:], previous, link))
+        details.append((number, *(part.decode() for part in parts), _who(entry.names)))
+        previous = link
+    insert_many(session, _EVENTS, ("id", *_TOLD, "previous", "hash"), rows)
+    insert_many(session, _DETAILS, ("event_id", "before", "after", "names", "text", "who_key"), details)
+    head.sequence, head.hash = sequence, previous
     session.add(head)
     session.flush()
 
@@ -91,9 +87,10 @@ def append(session: Session, tenant_id: int, entries: Sequence[Entry], now: date
 def verify(session: Session, tenant_id: int) -> int | None:
     """Walk the chain; return the sequence of the first entry that does not fit, or None when all do."""
     last, previous = 0, _BEGIN
-    query = sa.select(Event.__table__).where(col(Event.tenant_id) == tenant_id).order_by(col(Event.sequence))  # type: ignore[attr-defined]
+    query = sa.select(_EVENTS).where(_EVENTS.c.tenant_id == tenant_id).order_by(_EVENTS.c.sequence)
     for row in session.execute(query.execution_options(yield_per=1000)).mappings():
-        if row["sequence"] != last + 1 or row["previous"] != previous or row["hash"] != _link(previous, row, row["at"].isoformat()):
+        told = tuple(row["at"].isoformat() if name == "at" else row[name] for name in _TOLD)
+        if row["sequence"] != last + 1 or row["previous"] != previous or row["hash"] != _link(previous, told):
             return last + 1
         last, previous = row["sequence"], row["hash"]
     head = session.get(EventHead, tenant_id)
@@ -102,11 +99,12 @@ def verify(session: Session, tenant_id: int) -> int | None:
 
 def digest_of(detail: EventDetail) -> bytes:
     """The digest that the event of these details carries, computed from the details as they are now."""
-    shown = {"before": detail.before, "after": detail.after, "names": detail.names, "text": detail.text}
-    return hashlib.sha256(_encode(shown)).digest()
+    return _digest(_parts(detail.before, detail.after, detail.names, detail.text))
 
 
-def timeline(session: Session, tenant_id: int, user_id: int, *, limit: int = 50) -> list[tuple[Event, EventDetail | None]]:
+def timeline(
+    session: Session, tenant_id: int, user_id: int, *, limit: int = 50
+) -> list[tuple[Event, EventDetail | None]]:
     """What happened to one person, newest first."""
     query = (
         select(Event, EventDetail)
@@ -118,12 +116,16 @@ def timeline(session: Session, tenant_id: int, user_id: int, *, limit: int = 50)
     return list(session.exec(query).all())
 
 
-def _link(previous: bytes, row: Mapping[str, Any], at: str) -> bytes:
-    told = [
-        row["tenant_id"], row["sequence"], at, row["actor"], row["action"], row["user_id"], row["account_id"],
-        row["connector_id"], row["operation_id"], row["cycle_id"], row["outcome"], row["ms"], row["detail_digest"].hex(),
-    ]  # fmt: skip
-    return hashlib.sha256(previous + _encode(told)).digest()
+def _parts(*details: Mapping[str, Any]) -> list[bytes]:
+    return [_encode(detail) for detail in details]
+
+
+def _digest(parts: Sequence[bytes]) -> bytes:
+    return hashlib.sha256(b"\n".join(parts)).digest()
+
+
+def _link(previous: bytes, told: tuple[Any, ...]) -> bytes:
+    return hashlib.sha256(previous + _encode((*told[:-1], told[-1].hex()))).digest()
 
 
 def _who(names: Mapping[str, Any]) -> str:

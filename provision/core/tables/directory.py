@@ -72,6 +72,7 @@ class Connector(SQLModel, table=True):
     rests_until: datetime | None = time()
     watermark: str | None = text(nullable=True)
     mapping_version: int = number(default=1)
+    absorbed_version: int = number(default=1)
     every_minutes: int | None = number(nullable=True, default=None)
     created_at: datetime = time(nullable=False)
 
@@ -147,8 +148,8 @@ class Account(SQLModel, table=True):
     """One object seen in one connected system, linked to a person or not, as it was last observed there.
 
     ``observed`` is all that was seen; ``absorbed`` the mapped part of it that people last took over, the base of the next
-    three-way merge. The account is stale while ``absorbed_hash`` or ``absorbed_version`` lag behind. ``removed`` (restorable,
-    purged, absent) and ``withheld`` (attributes that went empty there) wait for the end of a cycle and its brake.
+    three-way merge. ``stale``: observed, but not taken over yet. ``removed`` (restorable, purged, absent) and ``withheld``
+    (attributes that went empty there) wait for the end of a cycle and its brake.
     """
 
     __tablename__ = "accounts"
@@ -164,6 +165,9 @@ class Account(SQLModel, table=True):
             "connector_id",
             sqlite_where=sa.text(_LEAVING),
             postgresql_where=sa.text(_LEAVING),
+        ),
+        sa.Index(
+            "ix_accounts_stale", "connector_id", "id", sqlite_where=sa.text("stale"), postgresql_where=sa.text("stale")
         ),
         within("connectors", "connector_id"),
         within("users", "user_id"),
@@ -184,8 +188,7 @@ class Account(SQLModel, table=True):
     observed: dict[str, Any] = json()
     observed_hash: bytes | None = raw()
     absorbed: dict[str, Any] = json()
-    absorbed_hash: bytes | None = raw()
-    absorbed_version: int = number()
+    stale: bool = False
     removed: str | None = text(nullable=True)
     withheld: dict[str, Any] | None = json(nullable=True)
     observed_at: datetime | None = time()

@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("rests_until", TIME, nullable=True),
         sa.Column("watermark", sa.Text(), nullable=True),
         sa.Column("mapping_version", BIG, nullable=False),
+        sa.Column("absorbed_version", BIG, nullable=False),
         sa.Column("every_minutes", BIG, nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.CheckConstraint("approval IN ('review', 'automatic')", name=op.f("ck_connectors_approval")),
@@ -250,8 +251,7 @@ def upgrade() -> None:
         sa.Column("observed", JSON, nullable=False),
         sa.Column("observed_hash", sa.LargeBinary(), nullable=True),
         sa.Column("absorbed", JSON, nullable=False),
-        sa.Column("absorbed_hash", sa.LargeBinary(), nullable=True),
-        sa.Column("absorbed_version", BIG, nullable=False),
+        sa.Column("stale", sa.Boolean(), nullable=False),
         sa.Column("removed", sa.Text(), nullable=True),
         sa.Column("withheld", JSON, nullable=True),
         sa.Column("observed_at", TIME, nullable=True),
@@ -277,9 +277,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         leaving = sa.text("removed IS NOT NULL OR withheld IS NOT NULL")
-        batch_op.create_index(
-            "ix_accounts_leaving", ["connector_id"], sqlite_where=leaving, postgresql_where=leaving
-        )
+        batch_op.create_index("ix_accounts_leaving", ["connector_id"], sqlite_where=leaving, postgresql_where=leaving)
+        stale = sa.text("stale")
+        batch_op.create_index("ix_accounts_stale", ["connector_id", "id"], sqlite_where=stale, postgresql_where=stale)
         batch_op.create_index("ix_accounts_name", ["connector_id", "name"], unique=False)
         batch_op.create_index("ix_accounts_situation", ["connector_id", "situation"], unique=False)
         batch_op.create_index("ix_accounts_user", ["tenant_id", "user_id"], unique=False)

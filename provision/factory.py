@@ -1,0 +1,124 @@
+"""The composition root: the only place that knows every concrete thing, with stand-ins for tests. Decides nothing."""
+
+import functools
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from provision.config import Settings
+from provision.connectors import CLOUDS, KINDS, Cloud, Secret, World, parse_certificate
+from provision.core.ports import Source
+from provision.core.tables import Connector
+from provision.core.vocabulary import Kind
+from provision.db import Database
+from provision.house import House
+from provision.sandbox import Sandbox
+from provision.services import connectors
+from provision.vault import Vault, keys_from_file, read_keys
+from provision.web import apps, home, imports, page, provisioning, reports, signin, users
+
+Connect = Callable[[Connector], Source]
+Clock = Callable[[], datetime]
+_PAGES = (signin, home, users, apps, provisioning, imports, reports)
+
+
+def open_house(settings: Settings | None = None, *, connect: Connect | None = None, now: Clock | None = None) -> House:
+    """Everything a page, a command or a timer needs. Opens the database, but leaves its schema as it is."""
+    settings = settings or Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    now = now or (lambda: datetime.now(UTC))
+    ring = settings.keys.get_secret_value() if settings.keys else ""
+    vault = Vault(read_keys(ring) if ring else keys_from_file(settings.data_dir / "keys"))
+    sandbox = functools.cache(functools.partial(Sandbox, settings.data_dir / "sandbox.db", now=now))
+    return House(
+        settings=settings,
+        db=Database(settings.database, lock_dir=settings.data_dir),
+        vault=vault,
+        now=now,
+        kinds=KINDS,
+        connect=connect or functools.partial(_connect, settings, vault, now, sandbox),
+        sandbox=sandbox,
+    )
+
+
+def create_app(settings: Settings | None = None, *, house: House | None = None, **stand_ins: Any) -> Flask:
+    """The web application. Starts no timer and no thread: ``serve`` does that."""
+    house = house or open_house(settings, **stand_ins)
+    app = Flask("provision", template_folder=str(assets("templates")), static_folder=str(assets("static")))
+    app.secret_key = house.vault.derived("cookies")
+    page.install(app, house)
+    for module in _PAGES:
+        app.register_blueprint(module.bp)
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/sandbox": _for_browsers(house)})  # type: ignore[method-assign]
+    return app
+
+
+def assets(name: str) -> Path:
+    """A folder of files that travel with the code: inside the package when installed, beside it in a checkout."""
+    inside = Path(__file__).parent / name
+    return inside if inside.is_dir() else inside.parent.parent / name
+
+
+def _connect(
+    settings: Settings, vault: Vault, now: Clock, sandbox: Callable[[], Sandbox], connector: Connector
+) -> Source:
+    spec = KINDS[Kind(connector.kind)]
+    config = spec.config.model_validate(connector.config)
+    sealed = connectors.open_secret(vault, connector)
+    secret = Secret.from_json(sealed.decode()) if sealed else None
+    world = _world(settings, now, sandbox, uses_sandbox=connector.config.get("cloud") == "sandbox")
+    return spec.build(config, secret, connector.outside_id, world)
+
+
+def _world(settings: Settings, now: Clock, sandbox: Callable[[], Sandbox], *, uses_sandbox: bool) -> World:
+    clouds: dict[str, Cloud] = {**CLOUDS}
+    if settings.custom_login_url and settings.custom_graph_url:
+        clouds["custom"] = Cloud(
+            "custom", settings.custom_login_url, settings.custom_graph_url, ca_bundle=settings.custom_ca_bundle
+        )
+    if uses_sandbox:
+        clouds["sandbox"] = _sandbox_cloud(settings, sandbox())
+    return World(
+        clouds=clouds,
+        now=now,
+        default_client_id=settings.microsoft_client_id or None,
+        default_secret=_default_secret(settings),
+    )
+
+
+def _sandbox_cloud(settings: Settings, sandbox: Sandbox) -> Cloud:
+    credentials = sandbox.credentials()
+    return Cloud(
+        "sandbox",
+        credentials["login_url"],
+        credentials["graph_url"],
+        transport=lambda _url: httpx2.WSGITransport(app=sandbox.wsgi),
+        browser_login_url=f"{settings.public_url}/sandbox",
+        client_id=credentials["client_id"],
+        secret=Secret(client_secret=credentials["client_secret"]),
+    )
+
+
+def _default_secret(settings: Settings) -> Secret | None:
+    if settings.microsoft_certificate:
+        return parse_certificate(settings.microsoft_certificate.read_bytes())
+    secret = settings.microsoft_client_secret.get_secret_value()
+    return Secret(client_secret=secret) if secret else None
+
+
+def _for_browsers(house: House) -> Callable[..., Any]:
+    """The stand-in cloud's pages, only where an app uses it: nothing answers here on an installation without one."""
+    used = house.settings.data_dir / "sandbox.db"
+
+    def application(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Any:
+        if not used.exists():
+            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"There is no sandbox tenant here.\n"]
+        return house.sandbox().wsgi(environ, start_response)
+
+    return application

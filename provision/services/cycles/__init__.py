@@ -1,0 +1,35 @@
+"""One pass over a connector: observe what is there, absorb what is certain, hold what would take away too much.
+
+requests   what people and timers ask for, and what they may know of a cycle
+walk       the pass itself: pages in, commits, waits, restarts; decides nothing
+observing  a batch of pages becomes account rows
+absorbing  account rows become people
+ending     who vanished, what went empty, the brake, the watermark
+preview    what an import would do, row by row, and what a person decided about a row
+"""
+
+from provision.services.cycles.ending import Leaving, leaving, release
+from provision.services.cycles.preview import PreviewCounts, PreviewRow, decide, preview_counts, preview_rows
+from provision.services.cycles.requests import due, history, latest, request, show, stop, unfinished
+from provision.services.cycles.walk import Ways, run, run_requested
+
+__all__ = [
+    "Leaving",
+    "PreviewCounts",
+    "PreviewRow",
+    "Ways",
+    "decide",
+    "due",
+    "history",
+    "latest",
+    "leaving",
+    "preview_counts",
+    "preview_rows",
+    "release",
+    "request",
+    "run",
+    "run_requested",
+    "show",
+    "stop",
+    "unfinished",
+]

@@ -1,0 +1,120 @@
+"""What stays the same while a cycle runs, and the row that a batch works on. Holds values; decides nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlmodel import Session, select
+
+from provision.core.mapping import Inbound, Row, compile_inbound
+from provision.core.matching import Rule
+from provision.core.tables import Connector, Cycle
+from provision.core.tables import Mapping as MappingTable
+from provision.core.vocabulary import Direction, Flow, MappingKind, Owner, Situation, WhenGone
+
+COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "disputed", "failed", "gone", "left_alone")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One cycle's fixed parts, read once at its start."""
+
+    tenant_id: int
+    connector_id: int
+    cycle_id: int
+    app: str
+    actor: str
+    inbound: Inbound
+    rules: tuple[Rule, ...]
+    takes_over: bool
+    chosen: frozenset[int] | None
+    leaves_guests: bool
+    when_gone: WhenGone
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The outside names to read: what rows need, and what rules compare."""
+        return tuple(dict.fromkeys((*self.inbound.attributes, *(rule.theirs for rule in self.rules))))
+
+
+@dataclass(slots=True)
+class Item:
+    """One account on its way through a batch; ``fresh`` has no row yet, ``touched`` must be written."""
+
+    id: int
+    anchor: str
+    name: str
+    observed: dict[str, Any]
+    observed_hash: bytes
+    enabled: bool | None
+    standing: dict[str, Any]
+    situation: str = Situation.UNMATCHED.value
+    user_id: int | None = None
+    verdict: dict[str, Any] = field(default_factory=dict)
+    absorbed: dict[str, Any] = field(default_factory=dict)
+    stale: bool = True
+    removed: str | None = None
+    withheld: dict[str, Any] | None = None
+    fresh: bool = False
+    touched: bool = False
+    seen_anew: bool = False
+
+
+def frame(session: Session, cycle: Cycle, kinds: Mapping[str, Any]) -> Frame:
+    """The fixed parts of a cycle."""
+    chosen = cycle.options.get("chosen")
+    return _frame(
+        session,
+        cycle.tenant_id,
+        cycle.connector_id,
+        kinds,
+        cycle_id=cycle.id or 0,
+        actor=cycle.requested_by,
+        takes_over=not cycle.options.get("preview") and chosen is None,
+        chosen=None if chosen is None else frozenset(chosen),
+    )
+
+
+def looking(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[str, Any]) -> Frame:
+    """The fixed parts for looking at what an import would do; such a frame takes nothing over."""
+    return _frame(session, tenant_id, connector_id, kinds, cycle_id=0, actor="", takes_over=False, chosen=None)
+
+
+def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[str, Any], **fixed: Any) -> Frame:
+    connector = session.exec(
+        select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
+    ).one()
+    rows = session.exec(
+        select(MappingTable).where(MappingTable.tenant_id == tenant_id, MappingTable.connector_id == connector_id)
+    ).all()
+    inbound = compile_inbound([as_row(row) for row in rows])
+    mapped = {(rule.ours, rule.theirs) for rule in inbound.rules}
+    own = [
+        Rule(rule.ours, rule.theirs, rule.priority)
+        for rule in kinds[connector.kind].matching
+        if (rule.ours, rule.theirs) not in mapped
+    ]
+    return Frame(
+        tenant_id=tenant_id,
+        connector_id=connector_id,
+        app=connector.name,
+        inbound=inbound,
+        rules=tuple(sorted((*inbound.rules, *own), key=lambda rule: rule.priority)),
+        leaves_guests=connector.scope.get("guests") == "leave",
+        when_gone=WhenGone(connector.when_gone),
+        **fixed,
+    )
+
+
+def as_row(row: MappingTable) -> Row:
+    """A mapping row as the value that core judges and compiles."""
+    return Row(
+        direction=Direction(row.direction),
+        ours=row.ours,
+        theirs=row.theirs,
+        kind=MappingKind(row.kind),
+        flow=Flow(row.flow),
+        owner=Owner(row.owner),
+        matching_priority=row.matching_priority,
+        position=row.position,
+    )

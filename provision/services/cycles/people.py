@@ -1,0 +1,102 @@
+"""People in bulk: read by id, by address, inserted and changed many at a time. Decides nothing about them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from provision.core.tables import User
+from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, key
+from provision.db import encoded, insert_many, reserve, update_many
+
+USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
+_PROFILE = tuple(USER_ATTRIBUTES)
+_EXTRA = "extra."
+_CHANGED = (*_PROFILE, "email_key", "name_key", "extra", "origins", "version", "changed_at")
+
+
+@dataclass(slots=True)
+class Person:
+    """One person's values, flat: columns by name, custom attributes under ``extra.<name>``."""
+
+    id: int
+    lifecycle: str
+    version: int
+    values: dict[str, Any]
+    origins: dict[str, Any] = field(default_factory=dict)
+
+    def shown(self, fallback: str = "") -> str:
+        """The name that people read: display name, else first and last name, else the address."""
+        full = " ".join(part for part in (self.values.get("given_name"), self.values.get("surname")) if part)
+        return self.values.get("display_name") or full or self.values.get("email") or fallback
+
+
+def load(session: Session, tenant_id: int, ids: Iterable[int]) -> dict[int, Person]:
+    """The people with these ids, by id."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    columns = [USERS.c[name] for name in ("id", "lifecycle", "version", "extra", "origins", *_PROFILE)]
+    query = sa.select(*columns).where(USERS.c.tenant_id == tenant_id, USERS.c.id.in_(wanted))
+    return {row["id"]: _person(row) for row in session.execute(query).mappings()}
+
+
+def email_holders(session: Session, tenant_id: int, keys: Iterable[str]) -> dict[str, int]:
+    """Who holds these addresses (as keys) among those who have not left."""
+    wanted = set(keys)
+    if not wanted:
+        return {}
+    query = sa.select(USERS.c.email_key, USERS.c.id).where(
+        USERS.c.tenant_id == tenant_id, USERS.c.email_key.in_(wanted), USERS.c.lifecycle != Lifecycle.LEFT.value
+    )
+    return {row.email_key: row.id for row in session.execute(query)}
+
+
+def insert(session: Session, tenant_id: int, people: Sequence[Person], fallbacks: Sequence[str], at: Any) -> None:
+    """Add the people in one statement and give them their ids. ``fallbacks`` name those who have no name at all."""
+    if not people:
+        return
+    for person, number in zip(people, reserve(session, USERS, len(people)), strict=True):
+        person.id, person.version = number, 1
+    rows = [
+        (person.id, tenant_id, person.lifecycle, at, *_changed(person, fallback, at))
+        for person, fallback in zip(people, fallbacks, strict=True)
+    ]
+    insert_many(session, USERS, ("id", "tenant_id", "lifecycle", "created_at", *_CHANGED), rows)
+
+
+def update(session: Session, people: Sequence[Person], at: Any) -> None:
+    """Write the people's values in one statement; each moves one version on."""
+    for person in people:
+        person.version += 1
+    update_many(session, USERS, _CHANGED, [(*_changed(person, "", at), person.id) for person in people])
+
+
+def move(session: Session, people: Sequence[Person], at: Any) -> None:
+    """Write the people's lifecycle in one statement; each moves one version on."""
+    for person in people:
+        person.version += 1
+    rows = [(person.lifecycle, person.version, at, person.id) for person in people]
+    update_many(session, USERS, ("lifecycle", "version", "changed_at"), rows)
+
+
+def _person(row: Any) -> Person:
+    values = {name: row[name] for name in _PROFILE if row[name] is not None}
+    values.update({_EXTRA + name: value for name, value in row["extra"].items()})
+    return Person(row["id"], row["lifecycle"], row["version"], values, dict(row["origins"]))
+
+
+def _changed(person: Person, fallback: str, at: Any) -> tuple[Any, ...]:
+    values = person.values
+    extra = {name[len(_EXTRA) :]: value for name, value in values.items() if name.startswith(_EXTRA)}
+    return (
+        *[values.get(name) for name in _PROFILE],
+        key(values.get("email")),
+        key(person.shown(fallback)),
+        encoded(extra),
+        encoded(person.origins),
+        person.version,
+        at,
+    )

@@ -1,0 +1,121 @@
+"""What people, timers and commands ask of a connector, and what they may know of a cycle. Never runs one."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from provision.core.tables import Connector, Cycle
+from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKind, CycleState, Feature
+from provision.services.errors import Conflict, NotFound, ServiceError
+
+
+def request(
+    session: Session,
+    tenant_id: int,
+    connector_id: int,
+    actor: str,
+    now: datetime,
+    *,
+    preview: bool = False,
+    full: bool = False,
+    chosen: list[int] | None = None,
+) -> Cycle:
+    """Ask for a cycle; one that is already under way is returned instead, so a double click asks once.
+
+    ``preview`` observes and counts only; ``full`` reads everything; ``chosen`` takes over just these accounts. Refused
+    with the reason when Import User is off, or when the app is paused or in quarantine.
+    """
+    connector = session.exec(
+        select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
+    ).first()
+    if connector is None:
+        raise NotFound("no_such_app")
+    if not connector.features.get(Feature.IMPORT):
+        raise ServiceError("import_off", app=connector.name)
+    if connector.state == ConnectorState.PAUSED:
+        raise ServiceError("app_paused", app=connector.name)
+    if connector.state == ConnectorState.QUARANTINED:
+        raise ServiceError("app_quarantined", app=connector.name)
+    waiting = unfinished(session, tenant_id, connector_id)
+    if waiting is not None:
+        asked = {"preview": preview, "chosen": chosen}
+        if asked != {"preview": waiting.options.get("preview", False), "chosen": waiting.options.get("chosen")}:
+            raise Conflict("cycle_under_way", app=connector.name)
+        return waiting
+    options: dict[str, Any] = {"preview": preview, "full": full}
+    if chosen is not None:
+        options["chosen"] = sorted(set(chosen))
+    cycle = Cycle(
+        tenant_id=tenant_id,
+        connector_id=connector_id,
+        kind=CycleKind.INCREMENTAL if connector.watermark and not full else CycleKind.INITIAL,
+        options=options,
+        requested_by=actor,
+        requested_at=now,
+        watermark_before=connector.watermark,
+    )
+    session.add(cycle)
+    session.flush()
+    return cycle
+
+
+def stop(session: Session, tenant_id: int, cycle_id: int, actor: str, now: datetime) -> Cycle:
+    """Ask a running cycle to stop; it does within seconds. What it has taken over so far stays."""
+    cycle = show(session, tenant_id, cycle_id)
+    if cycle.state == CycleState.REQUESTED:
+        cycle.state, cycle.ended_at = CycleState.STOPPED, now
+    elif cycle.state == CycleState.RUNNING:
+        cycle.stop_requested = True
+    cycle.options = {**cycle.options, "stopped_by": actor}
+    session.add(cycle)
+    return cycle
+
+
+def show(session: Session, tenant_id: int, cycle_id: int) -> Cycle:
+    """One cycle of this tenant. Raises NotFound."""
+    cycle = session.exec(select(Cycle).where(Cycle.tenant_id == tenant_id, Cycle.id == cycle_id)).first()
+    if cycle is None:
+        raise NotFound("no_such_cycle")
+    return cycle
+
+
+def unfinished(session: Session, tenant_id: int, connector_id: int) -> Cycle | None:
+    """The cycle of this connector that is asked for or running."""
+    query = select(Cycle).where(
+        Cycle.tenant_id == tenant_id, Cycle.connector_id == connector_id, col(Cycle.state).in_(UNFINISHED_CYCLES)
+    )
+    return session.exec(query).first()
+
+
+def latest(session: Session, tenant_id: int, connector_id: int) -> Cycle | None:
+    """The newest cycle of this connector, whatever its state."""
+    return next(iter(history(session, tenant_id, connector_id, limit=1)), None)
+
+
+def history(session: Session, tenant_id: int, connector_id: int, *, limit: int = 20) -> list[Cycle]:
+    """The connector's cycles, newest first."""
+    query = (
+        select(Cycle)
+        .where(Cycle.tenant_id == tenant_id, Cycle.connector_id == connector_id)
+        .order_by(col(Cycle.id).desc())
+        .limit(limit)
+    )
+    return list(session.exec(query).all())
+
+
+def due(session: Session, now: datetime) -> list[Connector]:
+    """Connectors whose scheduled import is due, reckoned from their last run, so that downtime is caught up once."""
+    query = select(Connector).where(Connector.state == ConnectorState.ACTIVE, col(Connector.every_minutes).is_not(None))
+    return [connector for connector in session.exec(query).all() if _is_due(session, connector, now)]
+
+
+def _is_due(session: Session, connector: Connector, now: datetime) -> bool:
+    if not connector.features.get(Feature.IMPORT) or not connector.every_minutes or connector.id is None:
+        return False
+    last = latest(session, connector.tenant_id, connector.id)
+    if last is None:
+        return True
+    if last.state in UNFINISHED_CYCLES:
+        return False
+    return last.requested_at + timedelta(minutes=connector.every_minutes) <= now
