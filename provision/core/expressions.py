@@ -21,10 +21,10 @@ from provision.core.transliteration import to_ascii
 
 MAX_SOURCE = 10_000
 MAX_DEPTH = 50
-MAX_PARTS = 500
-MAX_TEXT = 10_000
-"""Bounds. Each part is evaluated at most once and yields at most MAX_TEXT characters (the rest is cut), so the work is
-at most MAX_PARTS × MAX_TEXT characters whatever is written, and linear in both."""
+MAX_PARTS = 200
+MAX_TEXT = 2_500
+"""Bounds. Each part is evaluated at most once and yields at most MAX_TEXT characters (10 kB in UTF-8; the rest is cut), so
+the work is at most MAX_PARTS × MAX_TEXT characters whatever is written, and linear in both."""
 
 Values = Mapping[str, object]
 _Run = Callable[[Values], str]
@@ -81,21 +81,19 @@ def compile_expression(text: str) -> Expression:
     return Expression(text, tuple(parser.attributes), parser.parts, run)
 
 
-def as_text(value: object) -> str:
+def as_text(value: object, limit: int = MAX_TEXT) -> str:
     """Turn what a directory may hold into text: true/false, digits, and lists as their texts joined by "; ".
 
-    Objects, and anything else that is no single value, become the empty text. Cut at MAX_TEXT characters.
+    Objects, and anything else that is no single value, become the empty text. Cut at ``limit`` characters.
     """
-    if isinstance(value, str):
-        return value if len(value) <= MAX_TEXT else value[:MAX_TEXT]
     if isinstance(value, list | tuple):
-        return "; ".join(filter(None, (_single(item) for item in value[:MAX_PARTS])))[:MAX_TEXT]
-    return _single(value)
+        return "; ".join(filter(None, (_single(item)[:limit] for item in value[:MAX_PARTS])))[:limit]
+    return _single(value)[:limit]
 
 
 def _single(value: object) -> str:
     if isinstance(value, str):
-        return value[:MAX_TEXT]
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     # Python refuses to print an integer of more than 4,300 digits, and a hostile server may well send one.
@@ -123,7 +121,7 @@ def _replace(text: str, old: str, new: str) -> str:
     if not old:
         return text
     growth = len(new) - len(old)
-    # Enough replacements to fill the bound and no more: 10,000 × 10,000 characters must never come into being.
+    # Enough replacements to fill the bound and no more: the square of the bound must never come into being.
     return text.replace(old, new, MAX_TEXT // growth + 1 if growth > 0 else -1)
 
 

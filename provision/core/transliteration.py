@@ -15,7 +15,22 @@ _SPELLINGS = """
 """
 _SMALL = dict(pair.split(":") for pair in _SPELLINGS.split())
 _CAPITAL = {letter.upper(): ascii_.capitalize() for letter, ascii_ in _SMALL.items() if len(letter.upper()) == 1}
+
+
+class _Spellings(dict[int, str]):
+    """Code point → ASCII. Letter by letter and remembered: normalising whole texts costs ten times as much, which a
+    hostile value made of the longest ligatures would make us feel."""
+
+    def __missing__(self, code: int) -> str:
+        apart = unicodedata.normalize("NFKD", chr(code)).translate(_TABLE)
+        spelling = apart.encode("ascii", "ignore").decode("ascii")
+        if len(self) < 10_000:
+            self[code] = spelling
+        return spelling
+
+
 _TABLE = str.maketrans({**_CAPITAL, "ẞ": "SS", **_SMALL})
+_SPELLINGS_SO_FAR = _Spellings(_TABLE)
 
 
 def to_ascii(text: str) -> str:
@@ -23,7 +38,4 @@ def to_ascii(text: str) -> str:
 
     Letters without a known spelling are left out, so the result may be empty. Linear in the text.
     """
-    if text.isascii():
-        return text
-    apart = unicodedata.normalize("NFKD", text).translate(_TABLE)
-    return apart.encode("ascii", "ignore").decode("ascii")
+    return text if text.isascii() else text.translate(_SPELLINGS_SO_FAR)

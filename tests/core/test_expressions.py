@@ -228,6 +228,12 @@ def test_whatever_a_directory_holds_becomes_text(value: object, text: str) -> No
     assert as_text(value) == text
 
 
+def test_letters_beyond_what_is_remembered_are_spelled_all_the_same() -> None:
+    everything = "".join(map(chr, range(0x80, 0x8000)))
+    assert to_ascii(everything) == to_ascii(everything)
+    assert to_ascii("𝐀𝐝𝐚") == "Ada"
+
+
 def test_an_integer_that_python_refuses_to_print_is_empty() -> None:
     assert as_text(10**5000) == ""
 

@@ -8,6 +8,9 @@ import re
 from provision.core.expressions import as_text
 from provision.core.transliteration import to_ascii
 
+MAX_VALUE = 10_000
+"""Characters of one value; what is longer is cut, on both sides alike, so that a cut value is no difference."""
+
 # Controls, line and paragraph separators, lone surrogates, and the marks that reverse the order of what is shown.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 # Entra's rule for mailNickname: ASCII without @ ( ) \ [ ] " ; : < > , and space; no dot at either end; 64 at most.
@@ -19,7 +22,7 @@ def clean(value: object) -> str | None:
 
     Runs of control characters and line breaks become one space; lists become their texts joined by "; ".
     """
-    text = value if isinstance(value, str) and len(value) <= 1_000 else as_text(value)
+    text = as_text(value, MAX_VALUE)
     if not text.isprintable():
         text = _UNFIT.sub(" ", text)
     return text.strip() or None
