@@ -82,7 +82,7 @@ def app(house: House) -> Flask:
 
 
 @pytest.fixture
-def session(house: House) -> Iterator[Session]:
+def session(house: House, cast: Cast) -> Iterator[Session]:
     """A writing transaction that commits when the test ends; tests that need it committed use ``house.db.writing()``."""
     with house.db.writing() as session:
         yield session

@@ -88,7 +88,6 @@ def install(app: Flask, house: House) -> None:
         WTF_CSRF_TIME_LIMIT=None,  # the token ends with the session it belongs to
         BABEL_DEFAULT_TIMEZONE="UTC",
     )
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.before_request(_begin)
     defence.install(app, settings)
     Babel(app)

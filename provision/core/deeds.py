@@ -1,0 +1,62 @@
+"""What the log's actions mean to a reader: one table of action → kind of change and sentence.
+
+Owns the words of what was done; knows no event and no language but the one they are written in (pages translate them).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provision.core.vocabulary import USER_ATTRIBUTES
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """``kind`` and ``value`` name the state that a badge shows; ``sentence`` has blanks: app, attributes, number."""
+
+    kind: str
+    value: str
+    sentence: str
+
+
+DEEDS: Mapping[str, Deed] = {
+    "account.disputed": Deed(
+        "account", "disputed", "More than one person fits this account in %(app)s; a person decides"
+    ),
+    "account.gone": Deed("account", "gone", "The account in %(app)s is gone"),
+    "account.ignored": Deed("account", "ignored", "This account in %(app)s is left alone"),
+    "account.linked": Deed("change", "link", "Linked to the account in %(app)s"),
+    "account.returned": Deed("change", "restore", "The account in %(app)s is back"),
+    "cycle.allowed": Deed("change", "import", "What the brake had stopped was allowed"),
+    "cycle.done": Deed("change", "import", "Import from %(app)s finished"),
+    "cycle.failed": Deed("change", "import", "Import from %(app)s failed"),
+    "cycle.held": Deed("change", "import", "The brake stopped the import from %(app)s; nobody was taken away"),
+    "cycle.rejected": Deed("change", "import", "What the brake had stopped was rejected"),
+    "cycle.started": Deed("change", "import", "Import from %(app)s began"),
+    "cycle.stopped": Deed("change", "import", "Import from %(app)s was stopped"),
+    "user.created": Deed("change", "create", "Added from %(app)s"),
+    "user.left": Deed("user", "left", "Left here, because the account in %(app)s is gone"),
+    "user.suspended": Deed("user", "suspended", "Suspended here, because the account in %(app)s is gone"),
+    "user.updated": Deed("change", "update", "Taken over from %(app)s: %(attributes)s"),
+}
+
+PEOPLE = ("user.", "account.")
+RUNS = ("cycle.",)
+
+
+def deed(action: str) -> Deed:
+    """The words for an action; of one that has none, the action itself."""
+    return DEEDS.get(action) or Deed("change", action.rpartition(".")[2], action.replace("%", "%%"))
+
+
+def blanks(names: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """What fills a sentence's blanks: the app's name, and the labels of the attributes that changed."""
+    changed = [label(name) for name in dict.fromkeys([*after, *before])]
+    return {"app": str(names.get("app") or "…"), "attributes": ", ".join(changed) or "…"}
+
+
+def label(attribute: str) -> str:
+    """An attribute as people read it."""
+    if attribute == "lifecycle":
+        return "Status"
+    return USER_ATTRIBUTES.get(attribute, attribute.removeprefix("extra."))

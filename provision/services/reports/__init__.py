@@ -1,0 +1,41 @@
+"""What was done and what needs a person, read from the rows as they are. Changes nothing.
+
+provisioning   the Provisioning Report: one query for the page, its chart, the exports and the command line
+home           what needs a person now, how many people there are, and the last thirty days
+"""
+
+from provision.services.reports.home import App, Day, Home, Need, home
+from provision.services.reports.provisioning import (
+    COLUMNS,
+    Filter,
+    Row,
+    Slice,
+    Slot,
+    Summary,
+    as_cells,
+    as_object,
+    page,
+    row,
+    rows,
+    summary,
+)
+
+__all__ = [
+    "COLUMNS",
+    "App",
+    "Day",
+    "Filter",
+    "Home",
+    "Need",
+    "Row",
+    "Slice",
+    "Slot",
+    "Summary",
+    "as_cells",
+    "as_object",
+    "home",
+    "page",
+    "row",
+    "rows",
+    "summary",
+]

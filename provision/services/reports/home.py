@@ -1,0 +1,183 @@
+"""What needs a person now, how things stand, and the last thirty days: everything that Home says, in five statements.
+
+Reads only. It judges what asks for attention; what to do about it is the page of the app or the import in question.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from provision.core.tables import Account, Connector, Cycle, User
+from provision.core.vocabulary import ConnectorState, CycleState, Feature, Situation
+
+What = Literal["stopped", "held", "failed", "trouble", "unconnected", "disputed", "missing", "expired", "expires"]
+_SOON = timedelta(days=30)
+_DAYS = 30
+_WORK = ("created", "linked", "updated", "gone")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that waits for a person: what it is, of which app, how many, and what the words need."""
+
+    what: What
+    app_id: int
+    app: str
+    n: int = 0
+    cycle_id: int | None = None
+    at: datetime | None = None
+    error: Mapping[str, Any] = field(default_factory=dict)
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """How one app stands. ``next_at`` is when the next import is due, None when nothing is scheduled."""
+
+    id: int
+    name: str
+    state: str
+    connected: bool
+    linked: int
+    situations: Mapping[Situation, int]
+    last_state: CycleState | None
+    last_at: datetime | None
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The changes of one day, counted from its runs."""
+
+    at: datetime
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Everything on the page."""
+
+    needs: tuple[Need, ...]
+    apps: tuple[App, ...]
+    days: tuple[Day, ...]
+    people: int
+
+
+def home(session: Session, tenant_id: int, now: datetime) -> Home:
+    """Look at apps, their latest cycles, their accounts, the people and the runs of the last thirty days."""
+    connectors = list(
+        session.exec(select(Connector).where(Connector.tenant_id == tenant_id).order_by(col(Connector.position)))
+    )
+    latest = _latest(session, tenant_id)
+    situations = _situations(session, tenant_id)
+    people = sa.select(sa.func.count()).select_from(User).where(col(User.tenant_id) == tenant_id)
+    found: list[Need] = []
+    for connector in connectors:
+        number = connector.id or 0
+        found += _needs(connector, latest.get(number), situations.get(number, {}), now)
+    return Home(
+        needs=tuple(sorted(found, key=lambda need: _ORDER.index(need.what))),
+        apps=tuple(_app(one, latest.get(one.id or 0), situations.get(one.id or 0, {})) for one in connectors),
+        days=_days(session, tenant_id, now),
+        people=session.execute(people).scalar_one(),
+    )
+
+
+_ORDER: tuple[What, ...] = (
+    "stopped", "held", "expired", "failed", "trouble", "missing", "disputed", "unconnected", "expires",
+)  # fmt: skip
+
+
+# -- Below: how ------------------------------------------------------------------------------------------------------------
+
+
+def _needs(
+    connector: Connector, cycle: Cycle | None, situations: Mapping[Situation, int], now: datetime
+) -> Iterator[Need]:
+    number, app, facts = connector.id or 0, connector.name, connector.facts
+    if connector.state == ConnectorState.QUARANTINED:
+        yield Need("stopped", number, app, error={"code": connector.reason} if connector.reason else {})
+    if connector.facts_at is None:
+        yield Need("unconnected", number, app)
+    elif trouble := (facts.get("notes") or {}).get("trouble"):
+        yield Need("trouble", number, app, error=trouble if isinstance(trouble, Mapping) else {})
+    if cycle is not None and cycle.state == CycleState.HELD:
+        held = cycle.held or {}
+        yield Need("held", number, app, int(held.get("accounts") or 0), cycle_id=cycle.id, at=cycle.ended_at)
+    if cycle is not None and cycle.state == CycleState.FAILED:
+        yield Need("failed", number, app, cycle_id=cycle.id, at=cycle.ended_at, error=cycle.error or {})
+    if disputed := situations.get(Situation.DISPUTED, 0):
+        yield Need("disputed", number, app, disputed)
+    missing = [str(one.get("name")) for one in facts.get("rights") or () if one.get("state") == "missing"]
+    if missing:
+        yield Need("missing", number, app, len(missing), names=missing)
+    expires = _moment(facts.get("secret_expires_at"))
+    if expires is not None and expires - now <= _SOON:
+        yield Need("expired" if expires <= now else "expires", number, app, max(0, (expires - now).days), at=expires)
+
+
+def _app(connector: Connector, cycle: Cycle | None, situations: Mapping[Situation, int]) -> App:
+    due = None
+    if connector.features.get(Feature.IMPORT) and connector.every_minutes and connector.state == ConnectorState.ACTIVE:
+        due = (cycle.requested_at if cycle else connector.created_at) + timedelta(minutes=connector.every_minutes)
+    return App(
+        id=connector.id or 0,
+        name=connector.name,
+        state=connector.state,
+        connected=connector.facts_at is not None,
+        linked=situations.get(Situation.LINKED, 0),
+        situations=situations,
+        last_state=CycleState(cycle.state) if cycle else None,
+        last_at=(cycle.ended_at or cycle.requested_at) if cycle else None,
+        next_at=due,
+    )
+
+
+def _latest(session: Session, tenant_id: int) -> dict[int, Cycle]:
+    """The newest cycle of each connector, by connector."""
+    newest = sa.select(sa.func.max(Cycle.id)).where(col(Cycle.tenant_id) == tenant_id).group_by(col(Cycle.connector_id))
+    cycles = session.exec(select(Cycle).where(Cycle.tenant_id == tenant_id, col(Cycle.id).in_(newest))).all()
+    return {cycle.connector_id: cycle for cycle in cycles}
+
+
+def _situations(session: Session, tenant_id: int) -> dict[int, dict[Situation, int]]:
+    own = sa.select(col(Connector.id)).where(col(Connector.tenant_id) == tenant_id)
+    query = (
+        sa.select(col(Account.connector_id), col(Account.situation), sa.func.count())
+        .where(col(Account.connector_id).in_(own))
+        .group_by(col(Account.connector_id), col(Account.situation))
+    )
+    found: dict[int, dict[Situation, int]] = {}
+    for number, situation, count in session.execute(query):
+        found.setdefault(number, {})[Situation(situation)] = count
+    return found
+
+
+def _days(session: Session, tenant_id: int, now: datetime) -> tuple[Day, ...]:
+    """Counted from the runs, not from their events: there may be a hundred thousand of those, and a few of these."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = today - timedelta(days=_DAYS - 1)
+    query = sa.select(col(Cycle.ended_at), col(Cycle.state), col(Cycle.counts)).where(
+        col(Cycle.tenant_id) == tenant_id, col(Cycle.ended_at) >= first
+    )
+    done, failed = Counter[int](), Counter[int]()
+    for ended, state, counts in session.execute(query):
+        day = (ended - first).days
+        done[day] += sum(int(counts.get(name) or 0) for name in _WORK)
+        failed[day] += int(counts.get("failed") or 0) + (state == CycleState.FAILED)
+    return tuple(Day(first + timedelta(days=n), done[n], failed[n]) for n in range(_DAYS))
+
+
+def _moment(text: Any) -> datetime | None:
+    """A time in the facts, which came from outside."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

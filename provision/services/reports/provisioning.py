@@ -1,0 +1,271 @@
+"""The Provisioning Report: every change to people and accounts and every import, newest first.
+
+One set of conditions serves the page, its chart, the exports and the command line, so they never disagree. Owns no row.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from provision.core.deeds import PEOPLE, RUNS, Deed, blanks, deed, label
+from provision.core.tables import Connector, Event, EventDetail
+from provision.core.vocabulary import Outcome, key
+from provision.services.errors import NotFound
+
+_EVENTS: sa.Table = Event.__table__  # type: ignore[attr-defined]
+_DETAILS: sa.Table = EventDetail.__table__  # type: ignore[attr-defined]
+_CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
+_JOINED = _EVENTS.outerjoin(_DETAILS, _DETAILS.c.event_id == _EVENTS.c.id).outerjoin(
+    _CONNECTORS, sa.and_(_CONNECTORS.c.id == _EVENTS.c.connector_id, _CONNECTORS.c.tenant_id == _EVENTS.c.tenant_id)
+)
+_READ = sa.select(
+    _EVENTS.c.id,
+    _EVENTS.c.at,
+    _EVENTS.c.actor,
+    _EVENTS.c.action,
+    _EVENTS.c.outcome,
+    _EVENTS.c.user_id,
+    _EVENTS.c.account_id,
+    _EVENTS.c.connector_id,
+    _EVENTS.c.cycle_id,
+    _EVENTS.c.operation_id,
+    _EVENTS.c.ms,
+    _DETAILS.c.before,
+    _DETAILS.c.after,
+    _DETAILS.c.names,
+    _DETAILS.c.text,
+    _CONNECTORS.c.name.label("app"),
+).select_from(_JOINED)
+_AT_ONCE = 500
+_STEPS = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 24 * 7, 24 * 30))
+_MOST_BARS = 48
+
+COLUMNS = ("time", "user", "address", "application", "operation", "status", "message", "actor", "changes")
+"""The columns of the exports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is asked of the report. ``who``: part of a name or address, or a person's number; times are aware, UTC.
+
+    ``after`` is the place to continue from: (time, number) of the last row shown.
+    """
+
+    since: datetime
+    until: datetime
+    who: str = ""
+    app: int | None = None
+    result: Outcome | None = None
+    after: tuple[datetime, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that was done. ``user`` and ``app`` are as they were called then; ``text`` holds what else was noted."""
+
+    id: int
+    at: datetime
+    user: str
+    address: str
+    user_id: int | None
+    app: str
+    app_id: int | None
+    action: str
+    outcome: Outcome
+    actor: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    text: Mapping[str, Any]
+    account_id: int | None
+    cycle_id: int | None
+    operation_id: int | None
+    ms: int | None
+
+    @property
+    def deed(self) -> Deed:
+        """The kind of change and the sentence with blanks."""
+        return deed(self.action)
+
+    @property
+    def blanks(self) -> dict[str, str]:
+        """What fills the blanks."""
+        return blanks({"app": self.app}, self.before, self.after)
+
+    @property
+    def message(self) -> str:
+        """The sentence, filled."""
+        return self.deed.sentence % self.blanks
+
+    @property
+    def changes(self) -> list[tuple[str, Any, Any]]:
+        """Attribute's label, value before, value after; in the order they were written down."""
+        names = dict.fromkeys([*self.after, *self.before])
+        return [(label(name), self.before.get(name), self.after.get(name)) for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One page, and the place of the next (older) one."""
+
+    rows: tuple[Row, ...]
+    older: tuple[datetime, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """How many ended well and badly in one stretch of time."""
+
+    at: datetime
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The time span in equal steps, empty ones included, and how many there were by outcome."""
+
+    slots: tuple[Slot, ...]
+    step: timedelta
+    outcomes: Mapping[Outcome, int]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.outcomes.values())
+
+
+def rows(session: Session, tenant_id: int, wanted: Filter) -> Iterator[Row]:
+    """Every row the filter fits, newest first, read in portions of 500."""
+    conditions, place = [*_conditions(tenant_id, wanted)], wanted.after
+    while True:
+        found = _portion(session, conditions, place, _AT_ONCE)
+        yield from map(_row, found)
+        if len(found) < _AT_ONCE:
+            return
+        place = (found[-1]["at"], found[-1]["id"])
+
+
+def page(session: Session, tenant_id: int, wanted: Filter, *, limit: int = 50) -> Slice:
+    """One page of rows, in one statement."""
+    found = _portion(session, [*_conditions(tenant_id, wanted)], wanted.after, limit + 1)
+    shown = tuple(_row(each) for each in found[:limit])
+    return Slice(shown, (shown[-1].at, shown[-1].id) if len(found) > limit else None)
+
+
+def row(session: Session, tenant_id: int, event_id: int) -> Row:
+    """One row of this tenant's report. Raises NotFound."""
+    query = _READ.where(_EVENTS.c.tenant_id == tenant_id, _EVENTS.c.id == event_id, _reported())
+    found = session.execute(query).mappings().first()
+    if found is None:
+        raise NotFound("page_not_found")
+    return _row(found)
+
+
+def summary(session: Session, tenant_id: int, wanted: Filter) -> Summary:
+    """The filter's rows counted by time and outcome, in one statement."""
+    step = next((s for s in _STEPS if (wanted.until - wanted.since) / s <= _MOST_BARS), _STEPS[-1])
+    seconds = int(step.total_seconds())
+    slot = sa.cast(sa.extract("epoch", _EVENTS.c.at), sa.BigInteger) // seconds
+    source = _JOINED if wanted.who else _EVENTS
+    query = (
+        sa.select(slot.label("slot"), _EVENTS.c.outcome, sa.func.count())
+        .select_from(source)
+        .where(*_conditions(tenant_id, wanted))
+        .group_by(sa.text("slot"), _EVENTS.c.outcome)
+    )
+    outcomes, well, badly = dict.fromkeys(Outcome, 0), dict[int, int](), dict[int, int]()
+    for number, word, count in session.execute(query):
+        outcome, into = Outcome(word), well if word == Outcome.DONE else badly
+        outcomes[outcome] += count
+        into[int(number)] = into.get(int(number), 0) + count
+    first, last = (int(moment.timestamp()) // seconds for moment in (wanted.since, wanted.until))
+    numbers = range(max(first, last - 2 * _MOST_BARS), last + 1)
+    slots = (Slot(datetime.fromtimestamp(n * seconds, UTC), well.get(n, 0), badly.get(n, 0)) for n in numbers)
+    return Summary(tuple(slots), step, outcomes)
+
+
+def as_cells(each: Row) -> list[Any]:
+    """A row as the cells of ``COLUMNS``."""
+    changes = "; ".join(f"{name}: {_said(was)} → {_said(now)}" for name, was, now in each.changes)
+    at = each.at.isoformat(timespec="seconds")
+    told = [at, each.user, each.address, each.app, each.deed.value, each.outcome.value, each.message, each.actor]
+    return [*told, changes]
+
+
+def as_object(each: Row) -> dict[str, Any]:
+    """A row as JSON holds it."""
+    changes = {name: [was, now] for name, was, now in each.changes}
+    return dict(zip(COLUMNS, as_cells(each), strict=True)) | {
+        "id": each.id,
+        "user_id": each.user_id,
+        "action": each.action,
+        "changes": changes,
+        "cycle_id": each.cycle_id,
+    }
+
+
+# -- Below: how ------------------------------------------------------------------------------------------------------------
+
+
+def _portion(
+    session: Session, conditions: list[sa.ColumnElement[bool]], place: tuple[datetime, int] | None, limit: int
+) -> list[Any]:
+    query = _READ.where(*conditions).order_by(_EVENTS.c.at.desc(), _EVENTS.c.id.desc()).limit(limit)
+    if place is not None:
+        at, number = place
+        query = query.where(sa.or_(_EVENTS.c.at < at, sa.and_(_EVENTS.c.at == at, _EVENTS.c.id < number)))
+    return list(session.execute(query).mappings())
+
+
+def _conditions(tenant_id: int, wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
+    yield _EVENTS.c.tenant_id == tenant_id
+    yield _EVENTS.c.at >= wanted.since
+    yield _EVENTS.c.at <= wanted.until
+    yield _reported()
+    if wanted.app is not None:
+        yield _EVENTS.c.connector_id == wanted.app
+    if wanted.result is not None:
+        yield _EVENTS.c.outcome == wanted.result.value
+    if who := wanted.who.replace("\0", "").strip():
+        words = sa.and_(*(_DETAILS.c.who_key.contains(key(word), autoescape=True) for word in who.split()[:6]))
+        number = int(who) if who.isascii() and who.isdigit() and len(who) < 19 else None
+        yield words if number is None else sa.or_(words, _EVENTS.c.user_id == number)
+
+
+def _reported() -> sa.ColumnElement[bool]:
+    """Only what happened to people, their accounts, and the runs: who signed in belongs to another report."""
+    return sa.or_(*(_EVENTS.c.action.startswith(prefix) for prefix in (*PEOPLE, *RUNS)))
+
+
+def _row(found: Any) -> Row:
+    names = found["names"] or {}
+    return Row(
+        id=found["id"],
+        at=found["at"],
+        user=str(names.get("user") or ""),
+        address=str(names.get("address") or ""),
+        user_id=found["user_id"],
+        app=str(names.get("app") or found["app"] or ""),
+        app_id=found["connector_id"],
+        action=found["action"],
+        outcome=Outcome(found["outcome"]),
+        actor=found["actor"],
+        before=found["before"] or {},
+        after=found["after"] or {},
+        text=found["text"] or {},
+        account_id=found["account_id"],
+        cycle_id=found["cycle_id"],
+        operation_id=found["operation_id"],
+        ms=found["ms"],
+    )
+
+
+def _said(value: Any) -> str:
+    if value is None or value == "":
+        return "empty"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
