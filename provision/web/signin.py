@@ -57,7 +57,7 @@ def enter() -> Response:
         if token:
             guard.begin(token)
             return make_response(redirect(wanted or url_for("signin.start"), 303))
-        refused = explain("sign_in_refused")
+        refused = explain("operator_refused")
         errors = {"": f"{refused.what} {refused.do}"}
     entered = {"email": request.form.get("email", "")[:320]}
     return page("signin/signin.html", status=422, form=entered, next=wanted, errors=errors)
