@@ -3,6 +3,8 @@
 Owns nothing and decides nothing; it exists so that pages, commands and timers need not know who built what.
 """
 
+import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +14,7 @@ from provision.config import Settings
 from provision.core.ports import Source
 from provision.core.tables import Connector
 from provision.db import Database
+from provision.services.cycles import Ways
 from provision.vault import Vault
 
 
@@ -26,3 +29,16 @@ class House:
     kinds: Mapping[str, Any]
     connect: Callable[[Connector], Source]
     sandbox: Callable[[], Any]
+
+    def ways(self, *, cut: Callable[[], bool] = lambda: False) -> Ways:
+        """How a cycle reaches the world from here; ``cut`` ends it between two commits, to be gone on with later."""
+        return Ways(
+            reading=self.db.reading,
+            writing=self.db.writing,
+            connect=self.connect,
+            kinds=self.kinds,
+            now=self.now,
+            sleep=time.sleep,
+            chance=random.random,
+            cut=cut,
+        )

@@ -39,7 +39,10 @@ _ABSORBABLE = (Situation.LINKED, Situation.UNLINKED, Situation.UNMATCHED, Situat
 
 @dataclass(frozen=True)
 class Ways:
-    """What a cycle reaches the world through: transactions, ports, the clock, patience and chance (0 to 1)."""
+    """What a cycle reaches the world through: transactions, ports, the clock, patience and chance (0 to 1).
+
+    ``cut`` tells that this process is about to end: the cycle stays running, and the next leader goes on with it.
+    """
 
     reading: Callable[[], AbstractContextManager[Session]]
     writing: Callable[[], AbstractContextManager[Session]]
@@ -48,10 +51,15 @@ class Ways:
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     chance: Callable[[], float]
+    cut: Callable[[], bool] = lambda: False
 
 
 class _Stopped(Exception):
     """A person asked the cycle to stop."""
+
+
+class _Cut(Exception):
+    """This process is about to end."""
 
 
 class _Moot(Exception):
@@ -85,6 +93,8 @@ def run(ways: Ways, cycle_id: int) -> None:
                 walk.start_over()
         walk.absorb_rest()
         walk.finish()
+    except _Cut:
+        log.info("cycle cut short", cycle=cycle_id)
     except _Stopped:
         walk.stopped()
     except OutsideError as error:
@@ -222,6 +232,8 @@ class _Walk:
                 yield batch
 
     def _take_in(self, pages: Sequence[Page]) -> None:
+        if self.ways.cut():
+            raise _Cut
         with self.ways.writing() as session:
             cycle, _ = self._rows(session)
             if cycle.stop_requested:
@@ -285,6 +297,8 @@ class _Walk:
         return conditions
 
     def _stop_if_asked(self) -> None:
+        if self.ways.cut():
+            raise _Cut
         if self._row().stop_requested:
             raise _Stopped
 
