@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ import structlog
 import tenacity
 
 from provision.connectors.credentials import Secret
-from provision.core.ports import Throttled, Unreachable
+from provision.core.ports import Refused, Throttled, Unreachable
 
 BODY_LIMIT = 20 * 1024 * 1024
 """Bytes of an answer, after decompression, beyond which it is dropped unread."""
@@ -120,7 +121,7 @@ class Wire:
         self._origin = origin(self.url)
         self._client = httpx2.Client(
             transport=cloud.transport(self.url) if cloud.transport else None,
-            verify=_trust(cloud.ca_bundle),
+            verify=_trust(cloud),
             trust_env=cloud.public,
             timeout=httpx2.Timeout(connect=10, read=60, write=30, pool=10),
             limits=httpx2.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=90),
@@ -165,6 +166,9 @@ class Wire:
             failure = _failure(error, self._host, ours)
         except _TooMuch as error:
             failure = Unreachable("unexpected_reply", sent=True, request_id=ours, reason=str(error))
+        except OSError:
+            # What a transport did not translate: in doubt it was sent.
+            failure = Unreachable("connection_lost", sent=True, request_id=ours, host=self._host)
         else:
             self._log(method, template, answer.status, began, answer.request_id, ours)
             return answer
@@ -310,12 +314,28 @@ def _distrusts(error: BaseException | None) -> bool:
     return False
 
 
-def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
-    """Return the system's trust plus our own roots. Explicit, since the environment would override a path."""
-    context = httpx2.create_ssl_context(trust_env=False)
-    if ca_bundle is not None:
-        context = ssl.create_default_context()
-        context.load_verify_locations(cafile=str(ca_bundle))
+def _trust(cloud: Cloud) -> ssl.SSLContext | bool:
+    """Whom to trust; a transport of the cloud's own has settled that already. Raises Refused."""
+    if cloud.transport is not None:
+        return True
+    bundle = cloud.ca_bundle
+    try:
+        return _roots(bundle, bundle.stat().st_mtime_ns if bundle else 0)
+    except OSError:  # ssl's errors are among them
+        pass
+    raise Refused("ca_bundle_unreadable", path=str(bundle))
+
+
+@lru_cache(maxsize=8)
+def _roots(bundle: Path | None, _changed: int) -> ssl.SSLContext:
+    """Return the system's trust plus our own roots. Explicit, since the environment would override a path.
+
+    Kept, as reading the roots takes longer than most calls.
+    """
+    if bundle is None:
+        return httpx2.create_ssl_context(trust_env=False)
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=str(bundle))
     return context
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote
 from uuid import UUID
@@ -66,7 +66,7 @@ class UnrulyGraph:
         self.log: list[tuple[str, str]] = []
         self.walks: list[Walk] = []
         self.selects: dict[int, list[str]] = {}
-        self.next_answers: list[Callable[[], httpx2.Response]] = []
+        self.next_answers: list[Callable[[httpx2.Request], httpx2.Response]] = []
         self.secret = SECRET
         for number in range(people):
             self.add(givenName=f"Given{number}", surname=f"Sur{number}", department=f"Dep{number % 3}", _at=-999)
@@ -103,6 +103,10 @@ class UnrulyGraph:
         del self.people[anchor]
         self.log.append((anchor, reason))
 
+    def befall(self, what: str, details: dict[str, Any]) -> None:
+        """Let the next call about people meet a misfortune, whatever it asks for."""
+        self.next_answers.append(lambda request: MISFORTUNES[what](self, request, details))
+
     def truth(self) -> dict[str, dict[str, Any]]:
         """Everybody as they are, by id, without the id."""
         return {
@@ -123,9 +127,9 @@ class UnrulyGraph:
         assert origin == GRAPH, f"a request left for {origin}"
         if request.headers.get("authorization") != f"Bearer {self._token()}":
             return _error(401, "InvalidAuthenticationToken")
-        if self.next_answers:
-            return self.next_answers.pop(0)()
-        return self._graph(request)
+        if self.next_answers and request.url.path.startswith("/v1.0/users"):
+            return self.next_answers.pop(0)(request)
+        return self.answer(request)
 
     def _login(self, request: httpx2.Request) -> httpx2.Response:
         tenant = request.url.path.split("/")[1]
@@ -150,7 +154,7 @@ class UnrulyGraph:
         claims = {"roles": ROLES, "wids": [], "tid": TENANT, "appid": CLIENT}
         return jwt.encode(claims, "k" * 32, algorithm="HS256")
 
-    def _graph(self, request: httpx2.Request) -> httpx2.Response:
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path.removeprefix("/v1.0")
         query = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
         if path == "/users" and request.method == "POST":
@@ -288,14 +292,48 @@ class UnrulyGraph:
         return True
 
 
-def html() -> httpx2.Response:
-    return httpx2.Response(
-        200, headers={"Content-Type": "text/html"}, content=b"<html>Sign in to the guest network</html>"
-    )
+Misfortune = Callable[[UnrulyGraph, httpx2.Request, dict[str, Any]], httpx2.Response]
 
 
-def throttled(seconds: str) -> Callable[[], httpx2.Response]:
-    return lambda: _error(429, "TooManyRequests", headers={"Retry-After": seconds})
+def _linked(fake: UnrulyGraph, request: httpx2.Request, link: str) -> httpx2.Response:
+    body = fake.answer(request).json()
+    body.pop("@odata.deltaLink", None)
+    return _json(200, {**body, "@odata.nextLink": link})
+
+
+def _truncated(fake: UnrulyGraph, request: httpx2.Request, details: dict[str, Any]) -> httpx2.Response:
+    whole = fake.answer(request)
+    return httpx2.Response(200, headers=whole.headers, content=whole.content[: details.get("bytes", 400)])
+
+
+def _oversized(fake: UnrulyGraph, request: httpx2.Request, details: dict[str, Any]) -> httpx2.Response:
+    whole = fake.answer(request)
+    padding = b" " * (details["megabytes"] * 1024 * 1024)
+    return httpx2.Response(200, headers={"Content-Type": "application/json"}, content=whole.content + padding)
+
+
+MISFORTUNES: dict[str, Misfortune] = {
+    "throttle": lambda fake, request, details: _error(
+        429, "TooManyRequests", headers={"Retry-After": str(details["retry_after"])}
+    ),
+    "status": lambda fake, request, details: _error(details["status"], details.get("code", "UnknownError")),
+    "stale_token": lambda fake, request, details: _error(details["status"], details["code"]),
+    "gone": lambda fake, request, details: _error(410, "resyncRequired", headers={"Location": f"{GRAPH}/v1.0/users"}),
+    "expired_token": lambda fake, request, details: _error(401, "InvalidAuthenticationToken"),
+    "html": lambda fake, request, details: httpx2.Response(
+        200, headers={"Content-Type": "text/html"}, content=b"<h1>Sign in to the guest network</h1>"
+    ),
+    "empty": lambda fake, request, details: httpx2.Response(200, headers={"Content-Type": "application/json"}),
+    "content_type": lambda fake, request, details: httpx2.Response(
+        200, headers={"Content-Type": "text/plain"}, content=fake.answer(request).content
+    ),
+    "truncated": _truncated,
+    "oversized": _oversized,
+    "foreign_link": lambda fake, request, details: _linked(
+        fake, request, f"https://{details['host']}/v1.0/users/delta"
+    ),
+    "loop_link": lambda fake, request, details: _linked(fake, request, str(request.url)),
+}
 
 
 def _named(person: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -318,19 +356,3 @@ def _error(status: int, code: str, *, headers: dict[str, str] | None = None, **m
 def _aadsts(status: int, number: int, error: str) -> httpx2.Response:
     body = {"error": error, "error_description": f"AADSTS{number}: …", "error_codes": [number], "trace_id": "t"}
     return _json(status, body)
-
-
-EPOCH = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-
-
-class Clock:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.at = EPOCH
-
-    def now(self) -> datetime:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)

@@ -27,6 +27,7 @@ class Microsoft365:
         self._config, self._outside_id, self._world = config, outside_id, world
         self._cloud = _cloud(config, world)
         self._client_id, self._secret = _registration(config, secret, self._cloud, world)
+        self._login: Wire | None = None
         self._tokens: Tokens | None = None
         self._graph: Graph | None = None
 
@@ -138,11 +139,18 @@ class Microsoft365:
             raise Refused("secret_missing")
         return self._secret
 
+    def _door(self) -> Wire:
+        if self._login is None:
+            self._login = Wire(self._cloud.login_url, self._cloud, self._world)
+        return self._login
+
     def _ready(self) -> Tokens:
         if self._tokens is None:
             # The id is looked up first: an unknown domain gets its own words, and MSAL never sees a name.
             tenant = self._tenant if GUID.fullmatch(self._tenant) else self.locate()
-            self._tokens = Tokens(self._cloud, tenant, self._client_id_or_refuse(), self._credentials(), self._world)
+            self._tokens = Tokens(
+                self._door(), self._cloud, tenant, self._client_id_or_refuse(), self._credentials(), self._world
+            )
         return self._tokens
 
     def _client(self) -> Graph:

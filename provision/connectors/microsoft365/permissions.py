@@ -78,6 +78,13 @@ RIGHTS: tuple[Right, ...] = (
         role=True,
     ),
     Right(
+        "Application.Read.All",
+        "Connect",
+        "Read when the client secret expires; a certificate says so itself",
+        "Nothing fails: the day on which the secret expires stays unknown.",
+        needed=False,
+    ),
+    Right(
         "LicenseAssignment.ReadWrite.All",
         "Licences",
         "Give and take licences",

@@ -31,9 +31,9 @@ class Token:
 class Tokens:
     """The tokens of one registration in one tenant. Safe to use from several threads."""
 
-    def __init__(self, cloud: Cloud, tenant: str, client_id: str, secret: Secret, world: World) -> None:
-        self._cloud, self._tenant, self._client_id, self._secret, self._world = cloud, tenant, client_id, secret, world
-        self._wire = Wire(cloud.login_url, cloud, world)
+    def __init__(self, wire: Wire, cloud: Cloud, tenant: str, client_id: str, secret: Secret, world: World) -> None:
+        self._wire, self._cloud, self._world = wire, cloud, world
+        self._tenant, self._client_id, self._secret = tenant, client_id, secret
         self._lock = threading.Lock()
         self._app: Any = None
         self._token: Token | None = None
