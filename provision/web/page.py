@@ -166,7 +166,7 @@ def _nav(slug: str) -> list[dict[str, Any]]:
         _entry(slug, _("Home"), "", "home", icon="home"),
         _entry(slug, _("Users"), "/users", "", icon="users", children=people),
         _entry(slug, _("Apps"), "/apps", "apps", icon="apps"),
-        _entry(slug, _("Provisioning"), "/provisioning", "provisioning", icon="adjustments-horizontal"),
+        _entry(slug, _("Provisioning"), "/provisioning", "provisioning", icon="arrows-exchange"),
         _entry(slug, _("Reports"), "/reports", "", icon="report-analytics", children=reports),
     ]
 

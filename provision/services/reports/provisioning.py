@@ -51,7 +51,8 @@ COLUMNS = ("time", "user", "address", "application", "operation", "status", "mes
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is asked of the report. ``who``: part of a name or address, or a person's number; times are aware, UTC.
+    """What is asked of the report. ``who``: words of a name or address, a person's number, or ``#`` and the number
+    for nobody else; times are aware, UTC.
 
     ``after`` is the place to continue from: (time, number) of the last row shown.
     """
@@ -232,9 +233,11 @@ def _conditions(tenant_id: int, wanted: Filter) -> Iterator[sa.ColumnElement[boo
     if wanted.result is not None:
         yield _EVENTS.c.outcome == wanted.result.value
     if who := wanted.who.replace("\0", "").strip():
+        bare = who.removeprefix("#")
+        number = int(bare) if bare.isascii() and bare.isdigit() and len(bare) < 19 else None
         words = sa.and_(*(_DETAILS.c.who_key.contains(key(word), autoescape=True) for word in who.split()[:6]))
-        number = int(who) if who.isascii() and who.isdigit() and len(who) < 19 else None
-        yield words if number is None else sa.or_(words, _EVENTS.c.user_id == number)
+        exact = _EVENTS.c.user_id == number
+        yield words if number is None else exact if who.startswith("#") else sa.or_(words, exact)
 
 
 def _reported() -> sa.ColumnElement[bool]:

@@ -1,0 +1,67 @@
+"""Bars over time as numbers for one SVG: done above the line, failed below it, so that colour never speaks alone.
+
+Owns the geometry; the words round it belong to the page, the drawing to ``macros/chart.html``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, ABOVE, BELOW, LEFT = 760, 72, 26, 34
+_TOP = 12
+_GAP = 0.42
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: where it stands, how far it reaches up and down, and the label under it (empty: none)."""
+
+    x: float
+    width: float
+    up: float
+    down: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart ready to be drawn. ``top`` is the value of the upper grid line; ``axis`` and ``height`` are positions."""
+
+    bars: tuple[Bar, ...]
+    top: int
+    axis: int = _TOP + ABOVE
+    height: int = _TOP + ABOVE + BELOW + 20
+    width: int = WIDTH
+    left: int = LEFT
+    line: int = _TOP
+
+
+def chart(values: Sequence[tuple[int, int]], labels: Sequence[str]) -> Chart:
+    """Draw (done, failed) pairs, each with its label. A bar that stands for something is never thinner than a hair."""
+    top = round_up(max((done for done, _ in values), default=0))
+    worst = max((failed for _, failed in values), default=0)
+    step = (WIDTH - LEFT) / max(1, len(values))
+    bars = [
+        Bar(
+            x=round(LEFT + number * step + step * _GAP / 2, 1),
+            width=round(step * (1 - _GAP), 1),
+            up=_height(done, top, ABOVE),
+            down=_height(failed, max(worst, top // 4), BELOW),
+            label=label,
+        )
+        for number, ((done, failed), label) in enumerate(zip(values, labels, strict=True))
+    ]
+    return Chart(tuple(bars), top)
+
+
+def round_up(number: int) -> int:
+    """The next of 4, 10, 20, 40, 50, 100, 200, 400 …: what a grid line may stand for."""
+    size = 1
+    while True:
+        for first in (4, 10, 20, 40, 50):
+            if number <= first * size:
+                return first * size
+        size *= 10
+
+
+def _height(number: int, most: int, room: int) -> float:
+    return round(max(1.5, number / most * room), 1) if number and most else 0

@@ -1,0 +1,130 @@
+"""Home: what needs a person, then the facts.
+
+Owns the words and links of each need; what needs a person is judged by the service.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Response, g, url_for
+from flask_babel import format_date, ngettext
+from flask_babel import gettext as _
+
+from provision.core.remedies import explain
+from provision.core.vocabulary import Role
+from provision.services import reports
+from provision.services.reports import Day, Need
+from provision.web import guard
+from provision.web.chart import Chart, chart
+from provision.web.page import house, page
+
+bp = Blueprint("home", __name__)
+
+
+@bp.get("/t/<tenant>/")
+@guard.may(Role.AUDITOR)
+def show() -> Response:
+    """The page."""
+    with house().db.reading() as session:
+        found = reports.home(session, g.tenant.id, g.now)
+    needs = [_told(need) for need in found.needs]
+    return page("home/show.html", home=found, needs=needs, chart=_chart(found.days))
+
+
+def _told(need: Need) -> dict[str, Any]:
+    """One need in words: what it is, what it means, and the button that leads to what helps."""
+    app_page = url_for("apps.show", app=need.app_id)
+    imports = f"{url_for('home.show')}imports?app={need.app_id}"
+    name, n = need.app, need.n
+    error = explain(str(need.error.get("code") or "unknown"), need.error.get("params") or {}) if need.error else None
+    when = format_date(need.at, "d MMMM") if need.at else ""
+    told = {
+        "stopped": ("bad", "shield-x", _("%(app)s is stopped", app=name), error and error.what, _("See why"), app_page),
+        "held": (
+            "bad",
+            "shield-x",
+            _("The brake stopped the import from %(app)s", app=name),
+            ngettext(
+                "It would take away %(num)d account. Nobody was changed.",
+                "It would take away %(num)d accounts. Nobody was changed.",
+                n,
+            ),
+            ngettext("See the account", "See the %(num)d accounts", n),
+            imports,
+        ),
+        "failed": (
+            "bad",
+            "circle-x",
+            _("The last import from %(app)s failed", app=name),
+            error and f"{error.what} {error.do}",
+            _("See the import"),
+            imports,
+        ),
+        "trouble": (
+            "bad",
+            "alert-circle",
+            _("The last check of %(app)s failed", app=name),
+            error and f"{error.what} {error.do}",
+            _("See the app"),
+            app_page,
+        ),
+        "unconnected": (
+            "warn",
+            "plug",
+            _("%(app)s is not connected yet", app=name),
+            _("Nobody can be imported before an administrator has granted consent."),
+            _("Connect %(app)s", app=name),
+            app_page,
+        ),
+        "disputed": (
+            "warn",
+            "arrows-split-2",
+            ngettext(
+                "%(num)d account in %(app)s fits more than one person",
+                "%(num)d accounts in %(app)s fit more than one person",
+                n,
+                app=name,
+            ),
+            _("Nobody was changed: which person it is, or whether it is a new one, is for you to say."),
+            _("Compare"),
+            f"{imports}&show=disputed",
+        ),
+        "missing": (
+            "warn",
+            "shield-lock",
+            ngettext("%(app)s lacks a permission", "%(app)s lacks %(num)d permissions", n, app=name),
+            ", ".join(need.names),
+            _("See what fails"),
+            app_page,
+        ),
+        "expired": (
+            "bad",
+            "key",
+            _("The app secret of %(app)s has expired", app=name),
+            _("Since %(day)s provision cannot sign in there.", day=when),
+            _("Renew secret"),
+            app_page,
+        ),
+        "expires": (
+            "",
+            "key",
+            ngettext(
+                "The app secret of %(app)s expires in %(num)d day",
+                "The app secret of %(app)s expires in %(num)d days",
+                n,
+                app=name,
+            ),
+            _("From %(day)s on provision could no longer sign in there.", day=when),
+            _("Renew secret"),
+            app_page,
+        ),
+    }[need.what]
+    return dict(zip(("look", "icon", "title", "text", "button", "url"), told, strict=True))
+
+
+def _chart(days: tuple[Day, ...]) -> Chart:
+    last = len(days) - 1
+    labels = [
+        _("today") if number == last else format_date(day.at, "d MMM") if number % 7 == 0 and last - number > 3 else ""
+        for number, day in enumerate(days)
+    ]
+    return chart([(day.done, day.failed) for day in days], labels)

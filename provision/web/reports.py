@@ -1,0 +1,188 @@
+"""Reports: the Provisioning Report with its filters, its chart, one row in the drawer, and the exports.
+
+Owns how the report is asked for in an address; page, chart and exports all ask the same service with the same filter.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Literal
+
+from flask import Blueprint, Response, g, request, stream_with_context, url_for
+from flask_babel import format_date, format_time
+from flask_babel import gettext as _
+from pydantic import BeforeValidator, Field
+
+from provision.core import sheet
+from provision.core.remedies import Remedy, explain
+from provision.core.vocabulary import Outcome, Role
+from provision.services import connectors, reports
+from provision.services.reports import Filter, Row, Summary
+from provision.web import guard
+from provision.web.chart import Chart, chart
+from provision.web.forms import Form, Line, read
+from provision.web.page import house, page
+
+bp = Blueprint("reports", __name__)
+
+_MOST = 2**63 - 1
+_SPANS = {
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "month": timedelta(days=30),
+    "quarter": timedelta(days=90),
+}
+_BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
+
+Maybe = BeforeValidator(lambda value: value or None)
+
+
+class Wanted(Form):
+    """What the address of the report may say. ``since`` and ``until`` are days, both included, for the span *dates*."""
+
+    who: Line = ""
+    app: Annotated[int | None, Maybe, Field(ge=1, le=_MOST)] = None
+    span: Literal["day", "week", "month", "quarter", "all", "dates"] = "day"
+    since: Annotated[date | None, Maybe] = None
+    until: Annotated[date | None, Maybe] = None
+    result: Annotated[Outcome | None, Maybe] = None
+    after: Annotated[str | None, Maybe, Field(max_length=200)] = None
+    event: Annotated[int | None, Maybe, Field(ge=1, le=_MOST)] = None
+
+    def filter(self, now: datetime) -> Filter:
+        """The same as the service asks it."""
+        since, until = self._times(now)
+        return Filter(since, until, self.who, self.app, self.result, _place(self.after))
+
+    def _times(self, now: datetime) -> tuple[datetime, datetime]:
+        if self.span == "dates":
+            until = datetime.combine(self.until, time.max, UTC) if self.until else now
+            return (datetime.combine(self.since, time.min, UTC) if self.since else _BEGIN), until
+        return (_BEGIN if self.span == "all" else now - _SPANS[self.span]), now
+
+
+@bp.get("/t/<tenant>/reports", endpoint="list")
+@guard.may(Role.AUDITOR)
+def provisioning() -> Response:
+    """The report; without a filter the last 24 hours. With ``event`` one row is open beside the list."""
+    wanted, problems = _wanted()
+    asked = wanted.filter(g.now)
+    with house().db.reading() as session:
+        apps = [(app.id, app.name) for app in connectors.of(session, g.tenant.id)]
+        opened = reports.row(session, g.tenant.id, wanted.event) if wanted.event else None
+        found = reports.page(session, g.tenant.id, asked)
+        counted = reports.summary(session, g.tenant.id, asked)
+    return page(
+        "reports/list.html",
+        block="drawer" if request.headers.get("HX-Target") == "drawer" else "rows",
+        wanted=wanted,
+        problems=problems,
+        apps=apps,
+        opened=opened,
+        remedy=_remedy(opened),
+        found=found,
+        counted=counted,
+        chart=_chart(counted),
+        older=_told_place(found.older),
+    )
+
+
+@bp.get("/t/<tenant>/reports.csv")
+@guard.may(Role.AUDITOR)
+def as_csv() -> Response:
+    """All rows of the filter as a spreadsheet."""
+    return _file(
+        "csv", "text/csv; charset=utf-8", lambda rows: sheet.lines(reports.COLUMNS, map(reports.as_cells, rows))
+    )
+
+
+@bp.get("/t/<tenant>/reports.json")
+@guard.may(Role.AUDITOR)
+def as_json() -> Response:
+    """All rows of the filter as one JSON array."""
+    return _file("json", "application/json", _array)
+
+
+def _file(ending: str, kind: str, write: Any) -> Response:
+    """Written while it is read, so that the length of the report costs no memory."""
+    wanted, _problems = _wanted()
+    asked = wanted.model_copy(update={"after": None}).filter(g.now)
+    tenant, where = g.tenant.id, house().db
+
+    def _lines() -> Iterator[str]:
+        with where.reading() as session:
+            yield from write(reports.rows(session, tenant, asked))
+
+    name = f"provisioning-{g.tenant.slug}-{g.now:%Y-%m-%d}.{ending}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(stream_with_context(_lines()), content_type=kind, headers=headers)
+
+
+def _array(rows: Iterator[Row]) -> Iterator[str]:
+    separator = "[\n"
+    for row in rows:
+        yield separator + json.dumps(reports.as_object(row), ensure_ascii=False)
+        separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "\n]\n"
+
+
+def _wanted() -> tuple[Wanted, dict[str, str]]:
+    """The filter, and what of it could not be read: that part is left out and said at its field."""
+    wanted, problems = read(Wanted, request.args)
+    if wanted is None:
+        wanted = Wanted.model_validate({name: v for name, v in request.args.items() if name not in problems})
+    if wanted.span == "dates" and wanted.since and wanted.until and wanted.since > wanted.until:
+        problems["until"] = explain("time_span").what
+    return wanted, problems
+
+
+def _remedy(row: Row | None) -> Remedy | None:
+    """The explanation of a failure, when one was noted."""
+    error = row.text.get("error") if row else None
+    if isinstance(error, dict) and error.get("code"):
+        return explain(str(error["code"]), error.get("params") or {})
+    return None
+
+
+def _chart(counted: Summary) -> Chart:
+    slots = counted.slots
+    every = max(1, len(slots) // 4)
+    hours = counted.step < timedelta(days=1)
+    labels = [
+        (format_time(slot.at, "HH:mm") if hours else format_date(slot.at, "d MMM")) if n % every == 0 else ""
+        for n, slot in enumerate(slots)
+    ]
+    return chart([(slot.done, slot.failed) for slot in slots], labels)
+
+
+def _place(cursor: str | None) -> tuple[datetime, int] | None:
+    """A place to continue from, as the address carried it; what is none of ours begins at the top."""
+    if not cursor:
+        return None
+    try:
+        at, number = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        moment = datetime.fromisoformat(at).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
+        return None
+    return (moment, number) if type(number) is int and 0 <= number <= _MOST else None
+
+
+def _told_place(place: tuple[datetime, int] | None) -> str | None:
+    if place is None:
+        return None
+    told = json.dumps([place[0].isoformat(), place[1]]).encode()
+    return base64.urlsafe_b64encode(told).decode().rstrip("=")
+
+
+@bp.app_template_global()
+def sentence(row: Row) -> str:
+    """What was done, in the reader's language."""
+    return str(_(row.deed.sentence, **row.blanks))
+
+
+@bp.app_template_global()
+def report_of(person: int) -> str:
+    """The report about one person, of all times."""
+    return url_for("reports.list", who=f"#{person}", span="all")

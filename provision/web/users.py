@@ -1,0 +1,147 @@
+"""Users: the User List with its filters and export, and one person's page.
+
+Owns how the list is asked for in an address; finding and comparing are the service's affair.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from flask import Blueprint, Response, g, request, stream_with_context
+from flask_babel import gettext as _
+from pydantic import BeforeValidator, Field
+
+from provision.core import sheet
+from provision.core.deeds import blanks, deed, label
+from provision.core.vocabulary import Lifecycle, Role, Situation
+from provision.services import connectors, users
+from provision.services.users import Query, Row, Standing
+from provision.web import guard
+from provision.web.forms import Form, Line, read
+from provision.web.page import house, page
+
+bp = Blueprint("users", __name__)
+
+_MOST = 2**63 - 1
+_PROBLEMS = (Situation.DISPUTED, Situation.GONE)
+_COLUMNS = (
+    "name", "email", "username", "employee_id", "department", "title", "status", "source", "apps", "changed",
+)  # fmt: skip
+
+Maybe = BeforeValidator(lambda value: value or None)
+"""An empty choice in a form means no choice."""
+
+
+class Wanted(Form):
+    """What the address of the list may say. Anything it cannot mean is left out, so that an old link still opens."""
+
+    q: Line = ""
+    status: Annotated[Lifecycle | None, Maybe] = None
+    app: Annotated[int | None, Maybe, Field(ge=1, le=_MOST)] = None
+    account: Annotated[Standing | None, Maybe] = None
+    problem: Annotated[Situation | None, Maybe] = None
+    sort: Literal["name", "-name", "email", "-email", "changed", "-changed"] = "name"
+    after: Annotated[str | None, Maybe, Field(max_length=2000)] = None
+    before: Annotated[str | None, Maybe, Field(max_length=2000)] = None
+
+    def query(self) -> Query:
+        """The same as the service asks it."""
+        return Query(
+            text=self.q,
+            lifecycle=self.status,
+            app=self.app,
+            standing=self.account,
+            problem=self.problem if self.problem in _PROBLEMS else None,
+            sort=self.sort,
+            after=self.after,
+            before=None if self.after else self.before,
+        )
+
+
+@bp.get("/t/<tenant>/users", endpoint="list")
+@guard.may(Role.AUDITOR)
+def every() -> Response:
+    """One page of the list; htmx takes the rows alone."""
+    wanted = _wanted()
+    with house().db.reading() as session:
+        found = users.search(session, g.tenant.id, wanted.query())
+        apps = [(app.id, app.name) for app in connectors.of(session, g.tenant.id)]
+    return page("users/list.html", block="rows", found=found, wanted=wanted, apps=apps, filters=_filters(wanted, apps))
+
+
+@bp.get("/t/<tenant>/users.csv")
+@guard.may(Role.AUDITOR)
+def export() -> Response:
+    """Everybody the filters fit, as a file that is written while it is read."""
+    query = replace(_wanted().query(), after=None, before=None)
+    tenant, where = g.tenant.id, house().db
+
+    def _lines() -> Iterator[str]:
+        with where.reading() as session:
+            yield from sheet.lines(_COLUMNS, (_cells(row) for row in users.everyone(session, tenant, query)))
+
+    name = f"users-{g.tenant.slug}-{g.now:%Y-%m-%d}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(stream_with_context(_lines()), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@bp.get("/t/<tenant>/users/<int:user>")
+@guard.may(Role.AUDITOR)
+def show(user: int) -> Response:
+    """One person: profile beside accounts, and everything that happened."""
+    with house().db.reading() as session:
+        person = users.show(session, g.tenant.id, user)
+        told = [_event(event, detail) for event, detail in person.timeline]
+    return page("users/show.html", person=person, events=told)
+
+
+def _wanted() -> Wanted:
+    wanted, problems = read(Wanted, request.args)
+    if wanted is None:
+        kept = {name: value for name, value in request.args.items() if name not in problems}
+        wanted = Wanted.model_validate(kept)
+    return wanted
+
+
+def _filters(wanted: Wanted, apps: list[tuple[int | None, str]]) -> list[dict[str, Any]]:
+    """The chips: name in the address, label, choices, and what is chosen."""
+    states = [(Lifecycle.STAGED, _("Staged")), (Lifecycle.ACTIVE, _("Active"))]
+    states += [(Lifecycle.SUSPENDED, _("Suspended")), (Lifecycle.LEFT, _("Left"))]
+    standings = [(Standing.GUEST, _("Guest")), (Standing.SYNCED, _("Synced from AD"))]
+    standings.append((Standing.DISABLED, _("Sign-in blocked")))
+    problems = [(Situation.DISPUTED, _("Disputed")), (Situation.GONE, _("Gone"))]
+    chips: list[tuple[str, str, list[Any], Any]] = [
+        ("status", _("Status"), states, wanted.status),
+        ("app", _("App"), apps, wanted.app),
+        ("account", _("Account"), standings, wanted.account),
+        ("problem", _("Problem"), problems, wanted.problem),
+    ]
+    return [
+        {"name": name, "label": title, "options": options, "value": value, "told": dict(options).get(value, "")}
+        for name, title, options, value in chips
+        if options
+    ]
+
+
+def _cells(row: Row) -> list[Any]:
+    apps = "; ".join(f"{account.app}: {account.situation.value}" for account in row.accounts)
+    told = [row.name, row.email, row.username, row.employee_id, row.department, row.title, row.lifecycle.value]
+    return [*told, row.source, apps, row.changed_at.isoformat(timespec="seconds")]
+
+
+def _event(event: Any, detail: Any) -> dict[str, Any]:
+    """One entry of the timeline, read before the session ends."""
+    before, after, names = (detail.before, detail.after, detail.names) if detail else ({}, {}, {})
+    told = deed(event.action)
+    return {
+        "id": event.id,
+        "at": event.at,
+        "kind": told.kind,
+        "value": told.value,
+        "said": _(told.sentence, **blanks(names, before, after)),
+        "actor": event.actor,
+        "outcome": event.outcome,
+        "new": event.action == "user.created",
+        "pairs": [(_(label(name)), before.get(name), after.get(name)) for name in dict.fromkeys([*after, *before])],
+        "kept": [(_(label(name)), *pair) for name, pair in (detail.text.get("kept") or {}).items()] if detail else [],
+    }
