@@ -6,6 +6,7 @@ what counts is how much is left when those are taken out.
 """
 
 import ipaddress
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ MINIMUM = 15
 MAXIMUM = 256
 _LEFT_AT_LEAST = 6
 _SIGNS_AT_LEAST = 5
+_YEAR = re.compile(r"(19|20)\d\d")
 
 COMMON = (
     "password", "passwort", "passw0rd", "motdepasse", "contrasena", "wachtwoord", "lozinka", "heslo", "senha", "parola",
@@ -59,12 +61,11 @@ def network(address: str) -> str:
 
 
 def _repeats(text: str) -> bool:
-    """Whether it is one short piece over and over: found inside itself, doubled, before its end."""
-    period = (text + text).find(text, 1)
-    return period < len(text) and period < _LEFT_AT_LEAST
+    """Whether it is one piece over and over: then it occurs in itself, doubled, before its end."""
+    return (text + text).find(text, 1) < len(text)
 
 
 def _without(text: str, own: Sequence[str]) -> str:
     for word in sorted({*COMMON, *own}, key=len, reverse=True):
         text = text.replace(word, " ")
-    return "".join(sign for sign in text if sign.isalnum())
+    return "".join(sign for sign in _YEAR.sub(" ", text) if sign.isalnum())
