@@ -162,7 +162,7 @@ def _mastery(kind: str, body: dict[str, Any], chance: random.Random) -> dict[str
 def _guest(number: int, kind: str, chance: random.Random, taken: dict[str, int]) -> dict[str, Any]:
     culture, given, family = _names(chance)
     partner = chance.choice(PARTNERS)
-    local = _local(f"{given[1]}.{family[1]}", taken)
+    local = _local(f"{given[1]}.{family[1]}"[:32], taken)
     nickname = f"{local}_{partner}#EXT#"
     body = _account(f"{nickname}@{INITIAL_DOMAIN}", nickname, _display(culture, given[0], family[0]), kind, chance)
     state = chance.choice(("Accepted", "Accepted", "PendingAcceptance"))

@@ -55,7 +55,10 @@ def serve(
     if faults_file:
         faults.load(faults_file)
     server = Server(host, port, tls_context(host, tls_dir))
+    new = not Path(path).exists()
     sandbox = Sandbox(path, users=users, seed=seed, faults=faults, login_url=server.url, graph_url=server.url)
+    if new:
+        sandbox.grant_consent()  # the credentials it tells work at once; /adminconsent is there to try the road
     server.application = sandbox.wsgi
     previous = {number: signal.signal(number, _stopper(server)) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

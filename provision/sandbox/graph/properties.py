@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 EXTENSION_ATTRIBUTES = tuple(f"extensionAttribute{number}" for number in range(1, 16))
+_NEVER_NULL: dict[str, Any] = {"texts": [], "objects": [], "time": "0001-01-01T00:00:00Z", "number": 5}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Property:
         """What Graph shows for a selected property nobody ever set."""
         if self.name == "onPremisesExtensionAttributes":
             return dict.fromkeys(EXTENSION_ATTRIBUTES)
-        return [] if self.type in ("texts", "objects") else None
+        if self.nullable or "c" in self.flags:
+            return [] if self.type in ("texts", "objects") else None
+        return _NEVER_NULL.get(self.type)
 
 
 def _table(text: str) -> dict[str, Property]:
