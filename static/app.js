@@ -31,7 +31,7 @@
     menu.querySelector("summary").focus();
   });
 
-  // Ticked rows. <b data-count data-none="61 people" data-some="{n} selected"> says how many.
+  // Ticked rows; <b data-count data-none="61 people" data-some="{n} selected">.
   const count = (form) => {
     const ticks = all("[data-tick]", form);
     const n = ticks.filter((tick) => tick.checked).length;
@@ -101,7 +101,7 @@
   });
   setInterval(times, 30000);
 
-  // Whatever arrives, with the page or through htmx.
+  // What arrives, with the page or by htmx.
   const arrive = () => {
     all(":is([data-reveal], [data-copy], [data-dismiss], [data-untick])[hidden]").forEach((button) => (button.hidden = false));
     all("dialog[data-modal]").forEach((dialog) => (delete dialog.dataset.modal, show(dialog)));

@@ -1,6 +1,6 @@
-"""Owns static/vendor and static/icons.svg: fetches the named releases through npm and checks every byte against the manifest.
+"""Owns static/vendor and static/icons.svg: fetches the named releases through npm and checks each against the manifest.
 
-Never runs a package's scripts, never adds a file the manifest does not name, and never changes a hash unless told to accept it.
+Never runs a package's scripts, adds a file the manifest does not name, or changes a hash unless told to accept it.
 
     python tools/vendor.py            fetch again, refuse anything whose SHA-384 differs, write the files
     python tools/vendor.py --check    compare the files on disk with the manifest; no network
@@ -42,9 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
             fetch(manifest, accept=chosen.accept)
         verify(manifest)
     except (Mismatch, subprocess.CalledProcessError) as problem:
-        print(f"vendor: {problem}", file=sys.stderr)
+        sys.stderr.write(f"vendor: {problem}\n")
         return 1
-    print(f"vendor: {len(paths(manifest))} files are the ones the manifest names")
+    sys.stdout.write(f"vendor: {len(paths(manifest))} files are the ones the manifest names\n")
     return 0
 
 
@@ -106,7 +106,7 @@ def unpack(release: str, folder: Path) -> Path:
     target = folder / release.replace("/", "+")
     target.mkdir()
     command = ["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", str(target), release]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - the release comes from our own manifest
     (archive,) = target.glob("*.tgz")
     with tarfile.open(archive) as bundle:
         bundle.extractall(target, filter="data")
