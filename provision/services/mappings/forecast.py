@@ -69,7 +69,7 @@ def preview(
     """Try rows on a real person before they are saved. Raises NotFound, ExpressionError for rows not judged yet."""
     user = session.exec(select(User).where(User.tenant_id == tenant_id, User.id == user_id)).first()
     if user is None:
-        raise NotFound("no_such_user")
+        raise NotFound("user_not_found")
     of_user = select(Account).where(Account.tenant_id == tenant_id, Account.connector_id == connector_id)
     account = session.exec(of_user.where(Account.user_id == user_id)).first()
     ours = flat({name: getattr(user, name) for name in USER_ATTRIBUTES}, user.extra)

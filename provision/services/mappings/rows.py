@@ -35,11 +35,12 @@ class Unfit(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person wants saved at once: rows top to bottom, switches by name, and the approval (None: as it is)."""
+    """What a person wants saved at once: rows top to bottom, switches by name, approval and settings (None: as they are)."""
 
     rows: Sequence[Row]
     switches: Mapping[str, bool]
     approval: str | None = None
+    settled: Mapping[str, Any] | None = None
 
 
 def rows(session: Session, tenant_id: int, connector_id: int) -> list[Row]:
@@ -101,11 +102,13 @@ def save_page(
     actor: str,
     now: datetime,
 ) -> Connector:
-    """Switches and rows together, or neither. Raises Conflict when someone saved since ``loaded``, else as both do."""
+    """Rows, settings and switches together, or none. Raises Conflict when someone saved since ``loaded``, else as they do."""
     connectors.get(session, tenant_id, connector_id, lock=True)
     if loaded != seen(session, tenant_id, connector_id):
         raise Conflict("mapping_changed_meanwhile")
     save(session, tenant_id, connector_id, wanted.rows, schema, actor, now)
+    if wanted.settled is not None:
+        connectors.settle(session, tenant_id, connector_id, wanted.settled, actor, now)
     return connectors.features(session, tenant_id, connector_id, wanted.switches, wanted.approval, actor, now)
 
 

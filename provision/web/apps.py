@@ -1,0 +1,320 @@
+"""Apps: the list, adding one, and the page on which one is connected, proved, paused and given its secret.
+
+Owns how these pages are asked and answered; what an app is and may do is the service's affair.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, g, request, url_for
+from flask_babel import gettext as _
+
+from provision.connectors import parse_certificate, parse_secret
+from provision.core.ports import Consenting, Refused
+from provision.core.remedies import explain
+from provision.core.tables import Connector
+from provision.core.vocabulary import Kind, Role
+from provision.services import connectors
+from provision.services.connectors import Outside
+from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
+from provision.web import fields, guard
+from provision.web.forms import said
+from provision.web.page import after, house, page
+
+bp = Blueprint("apps", __name__)
+
+_SOON = timedelta(days=30)
+
+
+@bp.get("/t/<tenant>/apps", endpoint="list")
+@guard.may(Role.AUDITOR)
+def every() -> Response:
+    """All apps of the tenant."""
+    with house().db.reading() as session:
+        rows = connectors.of(session, g.tenant.id)
+    return page("apps/list.html", apps=[(row, _standing(row), house().kinds[row.kind]) for row in rows])
+
+
+@bp.get("/t/<tenant>/apps/new")
+@guard.may(Role.OWNER)
+def new() -> Response:
+    """Which kind, then its form; with one kind only, its form at once."""
+    kinds = house().kinds
+    chosen = request.args.get("kind") or (next(iter(kinds)) if len(kinds) == 1 else "")
+    if chosen and chosen not in kinds:
+        raise NotFound("kind_unknown")
+    return _new(chosen, {}, {}, 200)
+
+
+@bp.post("/t/<tenant>/apps")
+@guard.may(Role.OWNER)
+def add() -> Response:
+    """Add an app, after asking whose the name is; then look whether it is connected already."""
+    kind = request.form.get("kind", "")
+    if kind not in house().kinds:
+        raise NotFound("kind_unknown")
+    given = fields.entered(house().kinds[kind].config, request.form)
+    name = request.form.get("app_name", "")
+    try:
+        row = _add(kind, name, given)
+    except ServiceError as error:
+        return _new(kind, {**given, "app_name": name}, _problems(error), error.status)
+    return after(url_for("apps.show", app=row.id), _("%(app)s is added. Nothing was read yet.", app=row.name))
+
+
+@bp.get("/t/<tenant>/apps/<int:app>")
+@guard.may(Role.AUDITOR)
+def show(app: int) -> Response:
+    """One app: what it is connected to, what it may do there, and what we found."""
+    with house().db.reading() as session:
+        row = connectors.get(session, g.tenant.id, app)
+    return _show(row)
+
+
+@bp.post("/t/<tenant>/apps/<int:app>")
+@guard.may(Role.OWNER)
+def save(app: int) -> Response:
+    """Keep name and settings, if what they lead to is the same organisation."""
+    with house().db.reading() as session:
+        row = connectors.get(session, g.tenant.id, app)
+    given = fields.entered(house().kinds[row.kind].config, request.form)
+    name = request.form.get("app_name", "")
+    try:
+        _change(app, name, {**row.config, **given})
+    except ServiceError as error:
+        return _show(row, {**row.config, **given, "app_name": name}, _problems(error), error.status)
+    return after(url_for("apps.show", app=app), _("Saved."))
+
+
+@bp.post("/t/<tenant>/apps/<int:app>/secret")
+@guard.may(Role.OWNER)
+def secret(app: int) -> Response:
+    """Take a new client secret or certificate. It is sealed at once and never shown again."""
+    with house().db.reading() as session:
+        row = connectors.get(session, g.tenant.id, app)
+    try:
+        sealed = _credential(row.config.get("credential", "secret"))
+        at = (house().db.writing, house().connect, house().vault, g.tenant.id, app)
+        connectors.renew_secret(*at, sealed, g.actor, house().now)
+    except ServiceError as error:
+        return _show(row, errors=_problems(error, "credential_text"), status=error.status)
+    return after(url_for("apps.show", app=app), _("The new credential is sealed. Check again to use it at once."))
+
+
+@bp.post("/t/<tenant>/apps/<int:app>/secret/remove")
+@guard.may(Role.OWNER)
+def forget(app: int) -> Response:
+    """Forget the app's own credential."""
+    with house().db.writing() as session:
+        connectors.remove_secret(session, g.tenant.id, app, g.actor, g.now)
+    return after(url_for("apps.show", app=app), _("The credential is forgotten here. Remove it in Entra too."))
+
+
+@bp.post("/t/<tenant>/apps/<int:app>/check")
+@guard.may(Role.OPERATOR)
+def check(app: int) -> Response:
+    """Look at the outside with fresh credentials."""
+    here = url_for("apps.show", app=app)
+    try:
+        found = connectors.check(house().db.writing, house().connect, g.tenant.id, app, g.actor, house().now)
+    except Outside as error:
+        remedy = explain(error.code, error.params)
+        return after(here, f"{remedy.what} {remedy.do}", tone="warn")
+    return after(here, _("Connected to %(name)s.", name=found.name))
+
+
+@bp.post("/t/<tenant>/apps/<int:app>/pause")
+@guard.may(Role.OWNER)
+def pause(app: int) -> Response:
+    """Stop all that this app does."""
+    with house().db.writing() as session:
+        row = connectors.pause(session, g.tenant.id, app, g.actor, g.now)
+    return after(url_for("apps.show", app=app), _("%(app)s is paused. Nothing is read or sent.", app=row.name))
+
+
+@bp.post("/t/<tenant>/apps/<int:app>/resume")
+@guard.may(Role.OWNER)
+def resume(app: int) -> Response:
+    """Let it go on."""
+    with house().db.writing() as session:
+        row = connectors.resume(session, g.tenant.id, app, g.actor, g.now)
+    return after(url_for("apps.show", app=app), _("%(app)s goes on.", app=row.name))
+
+
+# -- Consent -------------------------------------------------------------------------------------------------------------
+
+
+@bp.post("/t/<tenant>/apps/<int:app>/consent")
+@guard.may(Role.OWNER)
+def consent(app: int) -> Response:
+    """Begin a consent and lead out of the house.
+
+    A page that refreshes itself at once, not a redirect: ``form-action 'self'`` would stop a form's answer from leaving.
+    """
+    back = f"{house().settings.public_url}{url_for('apps.callback')}"
+    with house().db.writing() as session:
+        row = connectors.get(session, g.tenant.id, app)
+        state = connectors.begin_consent(session, g.tenant.id, app, g.operator.id, g.now, secrets.token_bytes)
+    if row.config.get("cloud") == "sandbox":
+        house().sandbox().allow_redirect(back)
+    port = house().connect(row)
+    if not isinstance(port, Consenting):
+        raise NotFound("consent_not_used")
+    return page("apps/consent.html", app=row, url=port.consent_url(back, state))
+
+
+@bp.post("/t/<tenant>/apps/<int:app>/consent/look")
+@guard.may(Role.OPERATOR)
+def look(app: int) -> Response:
+    """Ask again whether a consent has spread; the page calls this by itself while it waits."""
+    ended = connectors.look_again(house().db.writing, house().connect, g.tenant.id, app, house().now)
+    here = url_for("apps.show", app=app)
+    if ended.state == "granted":
+        return after(here, _("Consent is granted and works."))
+    if ended.state == "refused":
+        remedy = explain(ended.code, ended.params)
+        return after(here, f"{remedy.what} {remedy.do}", tone="warn")
+    return show(app) if "HX-Request" in request.headers else after(here)
+
+
+@bp.get("/connect/microsoft365/callback")
+@guard.signed_in
+def callback() -> Response:
+    """The browser is back from Microsoft. The address leaves the history at once where there is nothing to explain."""
+    ended = connectors.finish_consent(
+        house().db.writing, house().connect, house().kinds, request.args, g.operator.id, g.actor, house().now
+    )
+    guard.enter(ended.tenant_id, Role.OWNER)
+    here = url_for("apps.show", app=ended.connector_id)
+    if ended.state == "refused":
+        remedy = explain(ended.code, ended.params)
+        return page("apps/callback.html", status=ended.status, remedy=remedy, app=ended.connector_id)
+    granted = _("Consent is granted. You can close this window.")
+    return after(here, granted if ended.state == "granted" else "")
+
+
+# -- Putting the pages together ------------------------------------------------------------------------------------------
+
+
+def _new(kind: str, values: dict[str, Any], errors: dict[str, str], status: int) -> Response:
+    spec = house().kinds.get(kind)
+    return page(
+        "apps/new.html",
+        status=status,
+        kinds=house().kinds,
+        spec=spec,
+        app_name=values.get("app_name", spec.label if spec else ""),
+        fields=fields.of(spec.config, values) if spec else [],
+        errors=errors,
+    )
+
+
+def _show(
+    row: Connector, values: dict[str, Any] | None = None, errors: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    spec, notes = house().kinds[row.kind], connectors.notes(row)
+    trouble, refused = notes.get("trouble"), notes.get("refused_consent")
+    if trouble is None and row.reason:  # a cycle stopped it
+        trouble = {"code": row.reason, "params": {"app": row.name}}
+    return page(
+        "apps/show.html",
+        block="consent",
+        status=status,
+        app=row,
+        spec=spec,
+        standing=_standing(row),
+        app_name=(values or {}).get("app_name", row.name),
+        fields=fields.of(spec.config, values or row.config),
+        errors=errors or {},
+        notes={name: _dated(told) for name, told in notes.items()},
+        found=row.facts if row.facts_at else None,
+        ends=_expiry(row),
+        waits=connectors.waits(row, g.now),
+        trouble=explain(trouble["code"], trouble["params"]) if trouble else None,
+        refused=explain(refused["code"], refused["params"]) if refused else None,
+        may_own=g.role == Role.OWNER,
+        may_operate=g.role != Role.AUDITOR,
+    )
+
+
+def _standing(row: Connector) -> str:
+    """One word for the state: of the row, or that it is not connected."""
+    if row.state != "active":
+        return str(row.state)
+    return "active" if connectors.connected(row) else "unconnected"
+
+
+def _dated(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told, "at": datetime.fromisoformat(told["at"])}
+
+
+def _expiry(row: Connector) -> dict[str, Any] | None:
+    """When the credential ends, and whether that is near enough to say so."""
+    told = row.facts.get("secret_expires_at")
+    if not told:
+        return None
+    at = datetime.fromisoformat(told)
+    return {"at": at, "soon": at - g.now < _SOON}
+
+
+def _add(kind: str, name: str, given: dict[str, Any]) -> Connector:
+    """Add and look once. What the look finds stands on the app's page; a refusal there is no reason not to have the app."""
+    settings = connectors.judged(house().kinds[kind].config, given)
+    connectors.locate(house().connect, g.tenant.id, kind, settings)
+    with house().db.writing() as session:
+        row = connectors.add(
+            session, house().vault, g.tenant.id, house().kinds, Kind(kind), name, given, None, g.actor, g.now
+        )
+    try:
+        connectors.check(house().db.writing, house().connect, g.tenant.id, row.id or 0, g.actor, house().now)
+    except (Outside, Conflict):
+        return row
+    return row
+
+
+def _change(app: int, name: str, given: dict[str, Any]) -> Connector:
+    return connectors.change(
+        house().db.writing,
+        house().connect,
+        g.tenant.id,
+        app,
+        house().kinds,
+        name=name,
+        config=given,
+        actor=g.actor,
+        now=house().now,
+    )
+
+
+def _credential(kind: str) -> bytes:
+    """What was pasted or uploaded, read and judged; an upload wins over the text beside it."""
+    upload = request.files.get("file")
+    pasted = upload.read() if upload and upload.filename else request.form.get("credential_text", "").encode()
+    try:
+        if kind == "certificate":
+            passphrase = request.form.get("passphrase") or None
+            return parse_certificate(pasted, passphrase=passphrase, now=g.now).as_json().encode()
+        return parse_secret(pasted.decode("utf-8", "replace")).as_json().encode()
+    except Refused as error:
+        raise Outside(error) from None
+
+
+_AT_FIELD = {
+    "tenant_unknown": "domain",
+    "tenant_in_another_cloud": "domain",
+    "tenant_differs": "domain",
+    "other_organisation": "domain",
+    "domain_malformed": "domain",
+    "cloud_not_configured": "cloud",
+    "registration_missing": "client_id",
+    "registration_unknown": "client_id",
+}
+
+
+def _problems(error: ServiceError, otherwise: str = "") -> dict[str, str]:
+    """The refusal as field → sentence, at the field that can mend it; '' for the form as a whole."""
+    if isinstance(error, Invalid):
+        return {("app_name" if name == "name" else name): text for name, text in said(error).items()}
+    remedy = explain(error.code, error.params)
+    return {_AT_FIELD.get(error.code, otherwise): f"{remedy.what} {remedy.do}"}
