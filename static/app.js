@@ -1,5 +1,4 @@
-// What HTML cannot do: modal dialogs, ticked rows, toasts, theme without a reload, copying, times that stay true.
-// Every page works without it; it sends nothing: what talks to the server is htmx.
+// What HTML cannot do. Every page works without it; it sends nothing: what talks to the server is htmx.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -11,7 +10,7 @@
     if (found) act(found, event);
   });
 
-  // Dialogs. The link's own page asks the same; showModal gives the focus back.
+  // Dialogs. The link's page asks the same.
   const show = (dialog) => (dialog.close(), dialog.showModal());
   on("click", "[data-dialog]", (link, event) => {
     const dialog = byId(link.dataset.dialog);
@@ -21,7 +20,7 @@
   });
   on("click", "dialog:modal [data-close]", (button, event) => { event.preventDefault(); button.closest("dialog").close(); });
 
-  // Menus are <details>: Escape, a click elsewhere or the focus leaving closes them.
+  // Menus are <details>; Escape, a click elsewhere or leaving closes them.
   const shut = (except) => all("details.has-menu[open]").forEach((menu) => (menu.open = menu === except));
   document.addEventListener("click", (event) => shut(event.target.closest("details.has-menu")));
   on("focusout", ".has-menu", (menu, event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false; });
@@ -50,7 +49,6 @@
   on("change", "form [data-tick-all]", (box) => tickAll(box.form, box.checked));
   on("click", "[data-untick]", (button) => tickAll(button.form, false));
 
-  // Small buttons that say what they did.
   const swap = (button) => {
     const place = button.querySelector("span") ?? button;
     [place.textContent, button.dataset.other] = [button.dataset.other, place.textContent];
@@ -79,7 +77,7 @@
     shut();
   });
 
-  // Times in the reader's own zone; "2 hours ago" stays true. Steps and rounding are Babel's, so nothing jumps on arrival.
+  // Times in the reader's zone, kept true. Steps and rounding are Babel's: nothing jumps.
   const STEPS = [["year", 31536e6], ["month", 2592e6], ["week", 6048e5], ["day", 864e5], ["hour", 36e5], ["minute", 6e4], ["second", 1e3]];
   const words = new Intl.RelativeTimeFormat(root.lang);
   const format = (options) => new Intl.DateTimeFormat(root.lang, options);
@@ -111,6 +109,8 @@
   arrive();
   all("[data-zone]").forEach((place) => { place.textContent = full.resolvedOptions().timeZone; });
   document.addEventListener("htmx:afterSettle", arrive);
+  // Shown only if the server says where: a failing poll must not wipe the page.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => (detail.shouldSwap ||= !!detail.xhr.getResponseHeader("HX-Retarget")));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "k" || !(event.ctrlKey || event.metaKey) || !byId("find")) return;
     event.preventDefault();
