@@ -16,6 +16,8 @@ import msgspec
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 from sqlmodel import Session
 
@@ -46,10 +48,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one moment and leaves nothing behind."""
+        """A session that sees one moment and leaves nothing behind; its rows stay readable afterwards."""
         with self.engine.connect() as connection, Session(connection, autoflush=False) as session:
             yield session
-            session.rollback()
+            session.expunge_all()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -83,10 +85,19 @@ class Database:
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the schema to ``revision``. Each step is one transaction; what was half done is not there."""
+        command.upgrade(self._alembic(), revision)
+
+    def revisions(self) -> tuple[str | None, str | None]:
+        """The schema's revision, and the newest there is."""
+        with self.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        return current, ScriptDirectory.from_config(self._alembic()).get_current_head()
+
+    def _alembic(self) -> AlembicConfig:
         config = AlembicConfig()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["engine"] = self.engine
-        command.upgrade(config, revision)
+        return config
 
     def close(self) -> None:
         """Give the connections back."""

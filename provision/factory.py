@@ -1,7 +1,7 @@
 """The composition root: the only place that knows every concrete thing, with stand-ins for tests. Decides nothing."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,16 @@ import httpx2
 from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from provision import cli, logs, serving
 from provision.config import Settings
-from provision.connectors import CLOUDS, KINDS, Cloud, Secret, World, parse_certificate
+from provision.connectors import CLOUDS, KINDS, Cloud, Secret, World, parse_certificate, parse_secret
 from provision.core.ports import Source
 from provision.core.tables import Connector
 from provision.core.vocabulary import Kind
 from provision.db import Database
 from provision.house import House
 from provision.sandbox import Sandbox
+from provision.sandbox.serve import serve as serve_sandbox
 from provision.services import connectors
 from provision.vault import Vault, keys_from_file, read_keys
 from provision.web import apps, home, imports, page, provisioning, reports, signin, users
@@ -58,10 +60,30 @@ def create_app(settings: Settings | None = None, *, house: House | None = None, 
     return app
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The ``provision`` command, with everything it may open."""
+    doors = cli.Doors(
+        open_house=_open_for_command,
+        serve=functools.partial(serving.serve, lambda house: create_app(house=house)),
+        serve_sandbox=serve_sandbox,
+        sandbox=lambda house, people: Sandbox(house.settings.data_dir / "sandbox.db", users=people, now=house.now),
+        parse_secret=lambda text: parse_secret(text).as_json().encode(),
+        parse_certificate=lambda pem: parse_certificate(pem).as_json().encode(),
+    )
+    cli.provision.main(args=None if arguments is None else list(arguments), prog_name="provision", obj=doors)
+
+
 def assets(name: str) -> Path:
     """A folder of files that travel with the code: inside the package when installed, beside it in a checkout."""
     inside = Path(__file__).parent / name
     return inside if inside.is_dir() else inside.parent.parent / name
+
+
+def _open_for_command(**changed: Any) -> House:
+    settings = Settings()
+    settings = settings.changed(**changed) if changed else settings
+    logs.configure(settings.log_level)
+    return open_house(settings)
 
 
 def _connect(

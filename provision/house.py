@@ -17,6 +17,9 @@ from provision.db import Database
 from provision.services.cycles import Ways
 from provision.vault import Vault
 
+LEADER = "worker"
+"""The one lock: whoever holds it runs cycles. ``provision import`` takes it too, or waits for who has it."""
+
 
 @dataclass(frozen=True)
 class House:
@@ -26,7 +29,7 @@ class House:
     db: Database
     vault: Vault
     now: Callable[[], datetime]
-    kinds: Mapping[str, Any]
+    kinds: Mapping[Any, Any]
     connect: Callable[[Connector], Source]
     sandbox: Callable[[], Any]
 

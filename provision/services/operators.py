@@ -215,6 +215,11 @@ def add(
     return operator
 
 
+def by_email(session: Session, email: str) -> Operator | None:
+    """The operator with this address."""
+    return session.exec(select(Operator).where(Operator.email_key == key(email))).first()
+
+
 def invite(session: Session, operator_id: int, token_bytes: bytes, now: datetime) -> str:
     """Make a one-time link's token, good for half an hour. An earlier one of the same operator stops working."""
     session.execute(

@@ -33,7 +33,7 @@ def by_slug(session: Session, slug: str) -> Tenant:
     """The organisation whose addresses carry this name. Raises NotFound."""
     tenant = session.exec(select(Tenant).where(Tenant.slug == slug, col(Tenant.archived_at).is_(None))).first()
     if tenant is None:
-        raise NotFound("no_such_tenant", slug=slug)
+        raise NotFound("tenant_not_found", slug=slug)
     return tenant
 
 

@@ -44,6 +44,23 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Word(sa.TypeDecorator[StrEnum]):
+    """A word of a closed set: plain text in the database, the enumeration's member in Python."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else self.words(value).value
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> StrEnum | None:  # noqa: ARG002
+        return None if value is None else self.words(value)
+
+
 def ident() -> Any:
     """The row's own number."""
     return Field(default=None, sa_column=sa.Column(BIG, primary_key=True, autoincrement=True))
@@ -93,10 +110,10 @@ def raw(*, nullable: bool = True) -> Any:
     return Field(default=None if nullable else ..., sa_column=sa.Column(sa.LargeBinary, nullable=nullable))
 
 
-def word(default: StrEnum | None = None, *, nullable: bool = False) -> Any:
+def word(words: type[StrEnum], default: StrEnum | None = None, *, nullable: bool = False) -> Any:
     """One word of a closed set, kept as plain text; ``closed`` adds the CHECK."""
     given = default if default is not None or nullable else ...
-    return Field(default=given, sa_column=sa.Column(sa.Text, nullable=nullable))
+    return Field(default=given, sa_column=sa.Column(Word(words), nullable=nullable))
 
 
 def closed(column: str, words: Iterable[str]) -> sa.CheckConstraint:

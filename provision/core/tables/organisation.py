@@ -57,7 +57,7 @@ class Grant(SQLModel, table=True):
     id: int | None = ident()
     operator_id: int = Field(sa_column=sa.Column(BIG, sa.ForeignKey("operators.id"), nullable=False))
     tenant_id: int | None = Field(default=None, sa_column=sa.Column(BIG, sa.ForeignKey("tenants.id"), nullable=True))
-    role: Role = word()
+    role: Role = word(Role)
 
 
 class SignInSession(SQLModel, table=True):

@@ -143,7 +143,7 @@ def decide(
 def _free(session: Session, account: Account, user_id: int) -> None:
     person = session.exec(select(User).where(User.tenant_id == account.tenant_id, User.id == user_id)).first()
     if person is None or person.lifecycle == Lifecycle.LEFT:
-        raise NotFound("no_such_user")
+        raise NotFound("user_not_found")
     other = session.exec(
         select(Account).where(Account.connector_id == account.connector_id, Account.user_id == user_id)
     ).first()

@@ -1,6 +1,7 @@
 """The people of a tenant: finding them and showing one beside the accounts they have elsewhere. Changes nobody here.
 
 finding   the User List: search, filters, order, pages in both directions; one person by what a command line names
+records   people as plain rows, for scripts
 showing   one person: what we hold beside what was last seen there, attribute by attribute
 """
 
@@ -18,6 +19,7 @@ from provision.services.users.finding import (
     search,
     shown,
 )
+from provision.services.users.records import records
 from provision.services.users.showing import AccountView, Cell, Line, Person, show
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "Standing",
     "everyone",
     "find",
+    "records",
     "search",
     "show",
     "shown",

@@ -117,11 +117,11 @@ def search(session: Session, tenant_id: int, query: Query) -> Slice:
     column, backwards = _order(query.sort)
     turned = query.before is not None
     descending = backwards != turned
-    conditions = [*_conditions(tenant_id, query)]
+    where = [*conditions(tenant_id, query)]
     if cursor := query.before if turned else query.after:
-        conditions.append(_beyond(column, _read_cursor(cursor, column), descending=descending))
+        where.append(_beyond(column, _read_cursor(cursor, column), descending=descending))
     order = [column.desc(), _USERS.c.id.desc()] if descending else [column.asc(), _USERS.c.id.asc()]
-    statement = sa.select(_USERS).where(*conditions).order_by(*order).limit(query.limit + 1)
+    statement = sa.select(_USERS).where(*where).order_by(*order).limit(query.limit + 1)
     found = list(session.execute(statement).mappings())
     beyond, page = len(found) > query.limit, found[: query.limit]
     page = page[::-1] if turned else page
@@ -139,11 +139,11 @@ def everyone(session: Session, tenant_id: int, query: Query) -> Iterator[Row]:
     column, descending = _order(query.sort)
     cursor: str | None = None
     while True:
-        conditions = [*_conditions(tenant_id, query)]
+        where = [*conditions(tenant_id, query)]
         if cursor is not None:
-            conditions.append(_beyond(column, _read_cursor(cursor, column), descending=descending))
+            where.append(_beyond(column, _read_cursor(cursor, column), descending=descending))
         order = [column.desc(), _USERS.c.id.desc()] if descending else [column.asc(), _USERS.c.id.asc()]
-        statement = sa.select(_USERS).where(*conditions).order_by(*order).limit(_AT_ONCE)
+        statement = sa.select(_USERS).where(*where).order_by(*order).limit(_AT_ONCE)
         found = list(session.execute(statement).mappings())
         yield from _rows(session, tenant_id, found)
         if len(found) < _AT_ONCE:
@@ -185,7 +185,8 @@ def shown(row: Any) -> str:
 # -- Below: how ------------------------------------------------------------------------------------------------------------
 
 
-def _conditions(tenant_id: int, query: Query) -> Iterator[sa.ColumnElement[bool]]:
+def conditions(tenant_id: int, query: Query) -> Iterator[sa.ColumnElement[bool]]:
+    """What the query means for rows of ``users``; its order and its place are left out."""
     yield _USERS.c.tenant_id == tenant_id
     if query.lifecycle:
         yield _USERS.c.lifecycle == query.lifecycle.value
@@ -305,6 +306,6 @@ def _count(session: Session, tenant_id: int, query: Query) -> Count:
     if not query.filtered:
         everybody = sa.select(sa.func.count()).select_from(_USERS).where(_USERS.c.tenant_id == tenant_id)
         return Count(session.execute(everybody).scalar_one())
-    some = sa.select(_USERS.c.id).where(*_conditions(tenant_id, query)).limit(_COUNTED + 1).subquery()
+    some = sa.select(_USERS.c.id).where(*conditions(tenant_id, query)).limit(_COUNTED + 1).subquery()
     number = session.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
     return Count(min(number, _COUNTED), number > _COUNTED)

@@ -1,0 +1,60 @@
+# What a newcomer and a machine need: demo, test, check. Everything is set up on the way and lands in .venv.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+USERS ?= 120
+# The browser's journeys start servers of their own, so a few workers at a time are enough.
+WORKERS ?= 2
+PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+.PHONY: demo test test-postgres check faults bench vendor lock migration browser clean help
+
+help:  ## Show what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime  ## Serve the product with a sandbox tenant
+	$(BIN)/provision demo --port $(PORT) --users $(USERS)
+
+test: $(VENV)/.develop browser  ## Every test, on SQLite, journeys in a real browser included
+	$(PYTEST) $(ARGS)
+
+test-postgres: $(VENV)/.develop  ## Every test but the journeys, on a throw-away PostgreSQL
+	sh tools/postgres.sh
+	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not journey" $(ARGS)
+
+check: $(VENV)/.develop  ## Linters, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+faults: $(VENV)/.develop  ## The long fault runs: kills at every cut point
+	$(BIN)/python -m pytest tests/faults -m "faults or not faults" $(ARGS)
+
+bench: $(VENV)/.develop  ## The figures in time, as ratios
+	$(BIN)/python benchmarks/import.py
+
+vendor: $(VENV)/.develop  ## Fetch the front-end files again and compare them with their checksums
+	$(BIN)/python tools/vendor.py
+
+lock: $(VENV)/.develop  ## Lock the dependencies anew, with hashes and without an index
+	$(BIN)/python tools/lock.py
+
+migration: $(VENV)/.develop  ## Write a migration from the tables: make migration NAME="what changed"
+	$(BIN)/python tools/migration.py "$(NAME)"
+
+browser:
+	@sh tools/browser.sh
+
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	@sh tools/venv.sh $(PYTHON) $(VENV) requirements.lock
+	@touch $@
+
+$(VENV)/.develop: requirements-dev.lock pyproject.toml
+	@sh tools/venv.sh $(PYTHON) $(VENV) requirements-dev.lock
+	@touch $@ $(VENV)/.runtime
+
+clean:  ## Remove what make made; data/ stays
+	rm -rf $(VENV) dist build *.egg-info

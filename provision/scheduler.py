@@ -1,0 +1,96 @@
+"""What happens without anybody clicking: timers that mark work due, and the one leader that carries it out.
+
+Owns the table of timers and the leader's loop; everything it starts is a service. Never started by ``create_app``.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from provision.house import LEADER, House
+from provision.services import cycles
+from provision.services.errors import ServiceError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Timer:
+    """One row of the timetable."""
+
+    name: str
+    seconds: int
+    run: Callable[[House], None]
+
+
+def mark_imports_due(house: House) -> None:
+    """Ask for the import of every app whose time has come."""
+    with house.db.reading() as session:
+        waiting = [(row.tenant_id, row.id) for row in cycles.due(session, house.now()) if row.id is not None]
+    for tenant_id, connector_id in waiting:
+        try:
+            with house.db.writing() as session:
+                cycles.request(session, tenant_id, connector_id, "schedule", house.now())
+        except ServiceError as refused:
+            # Switched off or paused between the two transactions: the next tick sees it so.
+            log.info("scheduled import refused", connector=connector_id, code=refused.code)
+
+
+TIMETABLE = (Timer("mark imports due", 15, mark_imports_due),)
+
+
+class Running:
+    """The timers and the leader of one process. A second process waits here until the first one is gone."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._stop = threading.Event()
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._leader = threading.Thread(target=self._lead, name="leader", daemon=True)
+
+    def start(self) -> "Running":
+        """Begin; returns at once."""
+        for timer in TIMETABLE:
+            self._scheduler.add_job(
+                self._tick,
+                "interval",
+                args=[timer],
+                seconds=timer.seconds,
+                id=timer.name,
+                max_instances=1,
+                coalesce=True,
+            )
+        self._scheduler.start()
+        self._leader.start()
+        return self
+
+    def stop(self, patience: float = 25.0) -> None:
+        """End within ``patience`` seconds; what is cut short goes on from its last commit at the next start."""
+        self._stop.set()
+        self._scheduler.shutdown(wait=False)
+        self._leader.join(patience)
+
+    def _tick(self, timer: Timer) -> None:
+        try:
+            timer.run(self._house)
+        except Exception:
+            log.exception("timer failed", timer=timer.name)
+
+    def _lead(self) -> None:
+        while not self._stop.is_set():
+            with self._house.db.leading(LEADER) as leads:
+                while leads and not self._stop.is_set():
+                    self._work()
+                    self._stop.wait(0.3)
+            self._stop.wait(1.0)
+
+    def _work(self) -> None:
+        try:
+            cycles.run_requested(self._house.ways(cut=self._stop.is_set))
+        except Exception:
+            # The loop outlives whatever one cycle does to it; the cycle itself stays running and is tried again.
+            log.exception("a cycle broke")
+            self._stop.wait(5.0)
