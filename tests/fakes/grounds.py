@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +25,15 @@ from tests.fakes import graph
 
 MAPPED = ("givenName", "surname", "displayName", "mailNickname", "department", "employeeId")
 NAME = "custom"
+
+
+class Unset(Enum):
+    """Tells an absent argument from None."""
+
+    UNSET = 0
+
+
+UNSET = Unset.UNSET
 
 
 class Clock:
@@ -51,6 +62,9 @@ class Ground(Protocol):
     def truth(self) -> dict[str, dict[str, Any]]:
         """Everybody as they are there now: id → the mapped attributes and our own."""
 
+    def plain(self) -> list[str]:
+        """People whom any application may change: neither guests nor synchronised nor administrators."""
+
     def add(self, **values: Any) -> str: ...
     def edit(self, anchor: str, **values: Any) -> None: ...
     def remove(self, anchor: str) -> None: ...
@@ -65,17 +79,26 @@ class Ground(Protocol):
     def close(self) -> None: ...
 
 
-def connector(ground: Ground, *, secret: str | None = None, domain: str | None = None, **cloud: Any) -> Microsoft365:
+def connector(
+    ground: Ground,
+    *,
+    secret: str | None = None,
+    credential: Secret | Unset | None = UNSET,
+    client_id: str | Unset | None = UNSET,
+    **cloud: Any,
+) -> Microsoft365:
     """A fresh connector on this ground, as the registry builds it; ``cloud`` replaces addresses and transports."""
     spec = KINDS[Kind.MICROSOFT365]
-    config = spec.config(domain=domain or ground.domain, cloud=NAME, client_id=ground.client_id)
+    registration = ground.client_id if isinstance(client_id, Unset) else client_id
+    proof = Secret(client_secret=secret or ground.secret) if isinstance(credential, Unset) else credential
     world = World(
         clouds={NAME: replace(ground.cloud, **cloud)},
         now=ground.clock.now,
         sleep=ground.clock.sleep,
         chance=lambda: 0.5,
     )
-    built = spec.build(config, Secret(client_secret=secret or ground.secret), None, world)
+    config = spec.config(domain=ground.domain, cloud=NAME, client_id=registration)
+    built = spec.build(config, proof, None, world)
     assert isinstance(built, Microsoft365)
     return built
 
@@ -128,6 +151,7 @@ class SandboxGround:
         where = {"login_url": self._server.url, "graph_url": self._server.url} if self._server else {}
         self.sandbox = Sandbox(folder / "sandbox.db", users=40, now=self.clock.now, **where)
         self.sandbox.grant_consent()
+        self._numbers = count()
         self.sandbox.faults.turn(delta_page=7)
         known = self.sandbox.credentials()
         self.domain, self.tenant = known["domain"], known["tenant"]
@@ -149,8 +173,18 @@ class SandboxGround:
         assert "@odata.nextLink" not in body
         return {person.pop("id"): person for person in body["value"]}
 
+    def plain(self) -> list[str]:
+        roles = self._call("GET", "/directoryRoles").json()["value"]
+        members = [self._call("GET", f"/directoryRoles/{role['id']}/members").json()["value"] for role in roles]
+        protected = {member["id"] for each in members for member in each}
+        return [
+            anchor
+            for anchor, values in self.truth().items()
+            if values["userType"] == "Member" and not values["onPremisesSyncEnabled"] and anchor not in protected
+        ]
+
     def add(self, **values: Any) -> str:
-        nickname = f"new{len(self.truth())}"
+        nickname = f"new{next(self._numbers)}"
         body = {
             "accountEnabled": True,
             "displayName": nickname,
@@ -210,6 +244,9 @@ class UnrulyGround:
     def truth(self) -> dict[str, dict[str, Any]]:
         names = [name for name in schema.selection(MAPPED).split(",") if name != "id"]
         return {anchor: {name: person.get(name) for name in names} for anchor, person in self.fake.truth().items()}
+
+    def plain(self) -> list[str]:
+        return list(self.fake.people)
 
     def add(self, **values: Any) -> str:
         return self.fake.add(**values)

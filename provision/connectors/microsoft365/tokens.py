@@ -34,6 +34,7 @@ class Tokens:
     def __init__(self, wire: Wire, cloud: Cloud, tenant: str, client_id: str, secret: Secret, world: World) -> None:
         self._wire, self._cloud, self._world = wire, cloud, world
         self._tenant, self._client_id, self._secret = tenant, client_id, secret
+        self._scope = cloud.scope or f"{cloud.graph_url}/.default"
         self._lock = threading.Lock()
         self._app: Any = None
         self._token: Token | None = None
@@ -50,10 +51,7 @@ class Tokens:
             return self._acquire()
 
     def _acquire(self) -> Token:
-        door = _Door(self._wire, self._world)
-        if self._app is None:
-            self._app = self._open(door)
-        result = self._app.acquire_token_for_client([self._cloud.scope or f"{self._cloud.graph_url}/.default"])
+        result = self._ask()
         value = result.get("access_token")
         if value is None:
             self._app = None
@@ -61,27 +59,43 @@ class Tokens:
                 result, status=400, request_id=str(result.get("correlation_id") or "")[:64], domain=self._tenant
             )
         if self._token is None or self._token.value != value:
-            self._token = read_token(value)
+            self._token = self._read(value)
         return self._token
+
+    def _read(self, value: str) -> Token:
+        try:
+            return read_token(value)
+        except Unreachable:
+            self._app = None  # whose cache would hand out the same for an hour
+            raise
+
+    def _ask(self) -> dict[str, Any]:
+        failure: OutsideError
+        door = _Door(self._wire, self._world)
+        try:
+            if self._app is None:
+                self._app = self._open(door)
+            result: dict[str, Any] = self._app.acquire_token_for_client([self._scope])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # MSAL turns a refused discovery document into a text, and falls over strange ones: the answer says more.
+            self._app = None
+            failure = door.refusal(self._tenant)
+        else:
+            return result
+        raise failure
 
     def _open(self, door: "_Door") -> Any:
         import msal
 
-        failure: OutsideError
-        try:
-            return msal.ConfidentialClientApplication(
-                self._client_id,
-                client_credential=_credential(self._secret),
-                authority=f"{self._cloud.login_url}/{self._tenant}",
-                # Hosts come from our own table or settings: asking a third host about them would only leak the tenant.
-                instance_discovery=False,
-                azure_region=False,
-                http_client=door,
-            )
-        except ValueError:
-            # MSAL turns a refused discovery document into a text; the answer itself says more.
-            failure = door.refusal(self._tenant)
-        raise failure
+        return msal.ConfidentialClientApplication(
+            self._client_id,
+            client_credential=_credential(self._secret),
+            authority=f"{self._cloud.login_url}/{self._tenant}",
+            # Hosts come from our own table or settings: asking a third host about them would only leak the tenant.
+            instance_discovery=False,
+            azure_region=False,
+            http_client=door,
+        )
 
 
 def read_token(value: str) -> Token:
@@ -116,6 +130,8 @@ class _Door:
         """Return the error that the last answer stands for."""
         if self._last is None:
             return Refused("tenant_unknown", domain=tenant)
+        if self._last.status < 400:
+            return self._last.unexpected("sign_in")
         return errors.sign_in(
             self._last.json(), status=self._last.status, request_id=self._last.request_id, domain=tenant
         )

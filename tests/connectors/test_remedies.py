@@ -1,0 +1,47 @@
+"""Every code that a connector may raise has words."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import provision.connectors
+import provision.core
+from provision.connectors.microsoft365 import consent, errors, schema
+
+ROOT = Path(next(iter(provision.connectors.__path__)))
+REMEDIES = tomllib.loads(
+    (Path(next(iter(provision.core.__path__))) / "remedies" / "en.toml").read_text(encoding="utf-8")
+)
+RAISERS = {"Unreachable", "Throttled", "Missing", "Taken", "Refused", "Unauthorised", "PydanticCustomError"}
+
+
+def raised_codes() -> set[str]:
+    """The codes written down where an error is made."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISERS and node.args:
+                found |= {each.value for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)}
+    return {code for code in found if isinstance(code, str)}
+
+
+def test_every_code_raised_in_a_connector_has_a_remedy() -> None:
+    tables = {*errors.SIGN_IN.values(), *consent.REASONS.values(), *(code for _, code in errors.PLAIN.values())}
+    reasons = {attribute.reason for attribute in schema.ATTRIBUTES if attribute.reason}
+    codes = raised_codes() | tables | reasons | {"throttled", "unknown", "sign_in_refused"}
+    assert len(codes) > 40
+    assert codes - REMEDIES.keys() == set()
+
+
+def test_every_remedy_says_what_happened_and_what_to_do() -> None:
+    for code, words in REMEDIES.items():
+        assert {"title", "what", "do"} <= words.keys() <= {"title", "what", "do", "button"}, code
+        assert all(text.strip() == text and text for text in words.values()), code
+        assert words["what"].endswith("."), code
+
+
+def test_no_remedy_uses_a_word_the_product_avoids() -> None:
+    for code, words in REMEDIES.items():
+        text = " ".join(words.values()).lower()
+        for word in ("successfully", "please", "oops", "invalid", "!", "the system"):
+            assert word not in text, (code, word)
