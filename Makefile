@@ -22,7 +22,7 @@ test: $(VENV)/.develop browser  ## Every test, on SQLite, journeys in a real bro
 
 test-postgres: $(VENV)/.develop  ## Every test but the journeys, on a throw-away PostgreSQL
 	sh tools/postgres.sh
-	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not journey" $(ARGS)
+	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not journey and not faults" $(ARGS)
 
 check: $(VENV)/.develop  ## Linters, types, import contracts
 	$(BIN)/ruff check .
