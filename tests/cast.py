@@ -80,7 +80,7 @@ class Browser:
         return URLSafeTimedSerializer(self.app.secret_key, salt="wtf-csrf-token").dumps(secret)
 
     def get(self, url: str, **more: Any) -> TestResponse:
-        return self.client.get(url, **more)
+        return self.client.get(url, buffered=True, **more)
 
     def post(self, url: str, form: dict[str, Any] | None = None, **more: Any) -> TestResponse:
         return self.client.post(url, data={"csrf_token": self.token(), **(form or {})}, **more)

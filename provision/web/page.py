@@ -14,6 +14,7 @@ from flask_babel import Babel, get_locale
 from flask_babel import gettext as _
 from flask_wtf import CSRFProtect
 from jinja2_fragments.flask import render_block
+from werkzeug.routing import IntegerConverter, Map
 
 from provision import __version__
 from provision.house import House
@@ -71,9 +72,17 @@ def local(url: str | None, otherwise: str) -> str:
     return url if not parts.scheme and not parts.netloc else otherwise
 
 
+class Number(IntegerConverter):
+    """A row's number in an address: what does not fit into the database's 64 bits names nothing."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  (the router calls it by this name)
+        super().__init__(map, max=2**63 - 1)
+
+
 def install(app: Flask, house: House) -> None:
-    """Give the application its frame. Routes may be registered before or after; ``guard.verify`` judges them all."""
+    """Give the application its frame, before the routes are registered; ``guard.verify`` judges these at the end."""
     app.extensions[_KEY] = house
+    app.url_map.converters["int"] = Number
     settings = house.settings
     app.config.update(
         MAX_CONTENT_LENGTH=_LARGEST,
