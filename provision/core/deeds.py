@@ -40,6 +40,7 @@ DEEDS: Mapping[str, Deed] = {
     "user.updated": Deed("change", "update", "Taken over from %(app)s: %(attributes)s"),
 }
 
+_ORDER = {name: number for number, name in enumerate(USER_ATTRIBUTES)}
 PEOPLE = ("user.", "account.")
 RUNS = ("cycle.",)
 
@@ -51,8 +52,13 @@ def deed(action: str) -> Deed:
 
 def blanks(names: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
     """What fills a sentence's blanks: the app's name, and the labels of the attributes that changed."""
-    changed = [label(name) for name in dict.fromkeys([*after, *before])]
+    changed = [label(name) for name in changed_names(before, after)]
     return {"app": str(names.get("app") or "…"), "attributes": ", ".join(changed) or "…"}
+
+
+def changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What changed, in the order of the profile: a JSON column keeps none."""
+    return sorted({*before, *after}, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
 
 
 def label(attribute: str) -> str:

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from pydantic import BeforeValidator, Field
 
 from provision.core import sheet
-from provision.core.deeds import blanks, deed, label
+from provision.core.deeds import blanks, changed_names, deed, label
 from provision.core.vocabulary import Lifecycle, Role, Situation
 from provision.services import connectors, users
 from provision.services.users import Query, Row, Standing
@@ -142,6 +142,6 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
         "actor": event.actor,
         "outcome": event.outcome,
         "new": event.action == "user.created",
-        "pairs": [(_(label(name)), before.get(name), after.get(name)) for name in dict.fromkeys([*after, *before])],
+        "pairs": [(_(label(name)), before.get(name), after.get(name)) for name in changed_names(before, after)],
         "kept": [(_(label(name)), *pair) for name, pair in (detail.text.get("kept") or {}).items()] if detail else [],
     }

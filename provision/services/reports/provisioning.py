@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from provision.core.deeds import PEOPLE, RUNS, Deed, blanks, deed, label
+from provision.core.deeds import PEOPLE, RUNS, Deed, blanks, changed_names, deed, label
 from provision.core.tables import Connector, Event, EventDetail
 from provision.core.vocabulary import Outcome, key
 from provision.services.errors import NotFound
@@ -104,8 +104,8 @@ class Row:
 
     @property
     def changes(self) -> list[tuple[str, Any, Any]]:
-        """Attribute's label, value before, value after; in the order they were written down."""
-        names = dict.fromkeys([*self.after, *self.before])
+        """Attribute's label, value before, value after; in the order of the profile."""
+        names = changed_names(self.before, self.after)
         return [(label(name), self.before.get(name), self.after.get(name)) for name in names]
 
 
