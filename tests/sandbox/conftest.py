@@ -1,5 +1,6 @@
 """What the sandbox's tests stand on: a small directory in the test's own folder and somebody who calls it."""
 
+import shutil
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -94,9 +95,18 @@ class Caller:
         return holder
 
 
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of sixty people, made once and copied by whoever wants to change it."""
+    path = tmp_path_factory.mktemp("seeded") / "sandbox.db"
+    Sandbox(path).close()
+    return path
+
+
 @pytest.fixture
-def sandbox(tmp_path: Path, clock: Clock) -> Iterator[Sandbox]:
+def sandbox(tmp_path: Path, seeded: Path, clock: Clock) -> Iterator[Sandbox]:
     """A directory of sixty people whose registration is known and not yet consented to."""
+    shutil.copy(seeded, tmp_path / "sandbox.db")
     sandbox = Sandbox(tmp_path / "sandbox.db", now=clock)
     yield sandbox
     sandbox.close()
