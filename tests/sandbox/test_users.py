@@ -121,7 +121,9 @@ def test_filters_find_who_they_should(graph: Caller) -> None:
     assert names(graph, "$filter=startsWith(displayName,'emergency') and accountEnabled eq true") == {admin}
     assert names(graph, f"$filter=userPrincipalName eq '{admin.upper()}'") == {admin}
     assert names(graph, f"$filter=userPrincipalName in ('{admin}', 'x')") == {admin}
-    assert names(graph, "$filter=endsWith(userPrincipalName,'onmicrosoft.com')&$count=true", **EVENTUAL) == guests | {admin}
+    assert names(graph, "$filter=endsWith(userPrincipalName,'onmicrosoft.com')&$count=true", **EVENTUAL) == guests | {
+        admin
+    }
 
 
 def test_a_quote_in_a_filter_is_doubled(graph: Caller) -> None:
@@ -181,7 +183,9 @@ def test_a_guest_is_found_with_the_hash_encoded(graph: Caller) -> None:
 
 
 def test_nobody_is_404_with_the_whole_error_body(graph: Caller) -> None:
-    answer = graph.call("GET", "/users/nobody@fjordvik.example", client_request_id="11111111-2222-3333-4444-555555555555")
+    answer = graph.call(
+        "GET", "/users/nobody@fjordvik.example", client_request_id="11111111-2222-3333-4444-555555555555"
+    )
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (404, "Request_ResourceNotFound")
     assert "nobody@fjordvik.example" in error["message"]

@@ -72,7 +72,8 @@ def test_a_value_out_of_bounds_names_its_property(graph: Caller, name: str, valu
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("accountEnabled", "yes"), ("displayName", 5), ("employeeHireDate", "soon"), ("otherMails", "a@b")]
+    ("name", "value"),
+    [("accountEnabled", "yes"), ("displayName", 5), ("employeeHireDate", "soon"), ("otherMails", "a@b")],
 )
 def test_a_value_of_the_wrong_type_is_refused(graph: Caller, name: str, value: object) -> None:
     assert graph.refusal("POST", "/users", NEW | {name: value}) == (400, "BadRequest")
@@ -89,7 +90,16 @@ def test_a_body_that_is_no_object_is_refused(graph: Caller) -> None:
 
 @pytest.mark.parametrize(
     "password",
-    ["Sh0rt!", "alllowercase", "NoDigitsOrSymbol", "Pässword-1234", "Nelida-2026!", "P@ssw0rd1", "Welc0me1!", "X" * 257],
+    [
+        "Sh0rt!",
+        "alllowercase",
+        "NoDigitsOrSymbol",
+        "Pässword-1234",
+        "Nelida-2026!",
+        "P@ssw0rd1",
+        "Welc0me1!",
+        "X" * 257,
+    ],
 )
 def test_weak_passwords_are_refused(graph: Caller, password: str) -> None:
     answer = graph.call("POST", "/users", NEW | {"passwordProfile": {"password": password}})
@@ -141,7 +151,9 @@ def test_a_change_is_answered_204_with_nothing(graph: Caller) -> None:
     assert (found["jobTitle"], found["city"], found["department"]) == (None, "Ålesund", "Bridge")
 
 
-@pytest.mark.parametrize("name", ["displayName", "mail", "userPrincipalName", "mailNickname", "accountEnabled", "usageLocation"])
+@pytest.mark.parametrize(
+    "name", ["displayName", "mail", "userPrincipalName", "mailNickname", "accountEnabled", "usageLocation"]
+)
 def test_some_properties_cannot_be_cleared(graph: Caller, name: str) -> None:
     person = graph.create(mail="nelida@fjordvik.example")
     assert graph.refusal("PATCH", f"/users/{person['id']}", {name: None}) == (400, "Request_BadRequest")
@@ -230,7 +242,9 @@ DENIED = (403, "Authorization_RequestDenied")
         ({"passwordProfile": {"password": "Another-Horse-8"}}, ["User-PasswordProfile.ReadWrite.All"]),
     ],
 )
-def test_every_property_has_a_permission_that_is_enough(graph: Caller, change: dict[str, Any], enough: list[str]) -> None:
+def test_every_property_has_a_permission_that_is_enough(
+    graph: Caller, change: dict[str, Any], enough: list[str]
+) -> None:
     person = graph.create()
     graph.sandbox.grant_consent(["GroupMember.ReadWrite.All"])
     assert graph.sign_in().refusal("PATCH", f"/users/{person['id']}", change) == DENIED

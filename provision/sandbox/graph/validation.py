@@ -44,7 +44,8 @@ def check(body: Mapping[str, Any], table: Mapping[str, Property], resource: str,
         if known.read_only or (creating and "c" not in known.flags) or (not creating and "u" not in known.flags):
             text = f"Property '{name}' is read-only and cannot be set."
             raise bad_request(text, {"code": "ReadOnly", "message": text, "target": name})
-        _check_value(known, value, resource)
+        if value is not None or not creating:  # a null in a new object is the same as nothing
+            _check_value(known, value, resource)
 
 
 def require(body: Mapping[str, Any], table: Mapping[str, Property], resource: str) -> None:
