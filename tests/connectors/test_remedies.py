@@ -1,7 +1,9 @@
 """Every code that a connector may raise has words."""
 
 import ast
+import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import provision.connectors
@@ -37,7 +39,24 @@ def test_every_remedy_says_what_happened_and_what_to_do() -> None:
     for code, words in REMEDIES.items():
         assert {"title", "what", "do"} <= words.keys() <= {"title", "what", "do", "button"}, code
         assert all(text.strip() == text and text for text in words.values()), code
-        assert words["what"].endswith("."), code
+        assert words["what"].endswith((".", "}")), code
+
+
+def calls() -> Iterator[tuple[str, set[str]]]:
+    """Each code that is written down where an error is made, with the names of the blanks that are given there."""
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(code))]) if name in RAISERS:
+                    given = {each.arg for each in node.keywords}
+                    if None not in given:
+                        yield code, {name for name in given if name}
+
+
+def test_every_blank_of_a_remedy_is_given_where_its_error_is_made() -> None:
+    for code, given in calls():
+        text = " ".join(REMEDIES[code].values())
+        assert set(re.findall(r"\{(\w+)\}", text)) <= given | {"code"}, code
 
 
 def test_no_remedy_uses_a_word_the_product_avoids() -> None:

@@ -85,6 +85,8 @@ def connector(
     secret: str | None = None,
     credential: Secret | Unset | None = UNSET,
     client_id: str | Unset | None = UNSET,
+    domain: str | None = None,
+    outside_id: str | None = None,
     **cloud: Any,
 ) -> Microsoft365:
     """A fresh connector on this ground, as the registry builds it; ``cloud`` replaces addresses and transports."""
@@ -97,8 +99,8 @@ def connector(
         sleep=ground.clock.sleep,
         chance=lambda: 0.5,
     )
-    config = spec.config(domain=ground.domain, cloud=NAME, client_id=registration)
-    built = spec.build(config, proof, None, world)
+    config = spec.config(domain=domain or ground.domain, cloud=NAME, client_id=registration)
+    built = spec.build(config, proof, outside_id, world)
     assert isinstance(built, Microsoft365)
     return built
 

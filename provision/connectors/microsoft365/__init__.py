@@ -32,13 +32,14 @@ class Microsoft365:
         self._graph: Graph | None = None
 
     def check(self) -> Check:
-        """Look with fresh credentials.
+        """Look with fresh credentials, and that the domain still belongs to the tenant this app was connected to.
 
         Raises Refused("consent_not_replicated") while Microsoft does not know of a consent, which may be because none
         was given or because it was given a minute ago: asking again is cheap and tells. Refused("tenant_differs")
-        when the credentials lead to another organisation than the one connected.
+        when domain or credentials lead to another organisation than the one connected.
         """
         self._tokens = self._graph = None
+        self._agree(self._located(), self._config.domain)
         try:
             token = self._ready().get(fresh=True)
             if token.roles == frozenset():
@@ -54,8 +55,7 @@ class Microsoft365:
             if error.code != "consent_missing":
                 raise
             raise Refused("consent_not_replicated", request_id=error.request_id) from None
-        if self._outside_id is not None and found.outside_id.lower() != self._outside_id.lower():
-            raise Refused("tenant_differs", name=found.name, outside_id=found.outside_id)
+        self._agree(found.outside_id, found.name)
         return found
 
     def schema(self) -> Sequence[Attribute]:
@@ -92,8 +92,9 @@ class Microsoft365:
 
     def consent_url(self, redirect_uri: str, state: str) -> str:
         """Where the browser goes to grant access."""
+        tenant = self._outside_id or self._config.domain
         return consent.consent_url(
-            self._cloud, self._tenant, client_id=self._client_id_or_refuse(), redirect_uri=redirect_uri, state=state
+            self._cloud, tenant, client_id=self._client_id_or_refuse(), redirect_uri=redirect_uri, state=state
         )
 
     def _by_anchor(self, attributes: Sequence[str], anchor: str) -> Record | None:
@@ -125,10 +126,6 @@ class Microsoft365:
             raise Refused("found_several", attribute=name)
         return delta.record_of(found[0], attributes) if found else None
 
-    @property
-    def _tenant(self) -> str:
-        return self._outside_id or self._config.domain
-
     def _client_id_or_refuse(self) -> str:
         if self._client_id is None:
             raise Refused("registration_missing")
@@ -139,6 +136,14 @@ class Microsoft365:
             raise Refused("secret_missing")
         return self._secret
 
+    def _agree(self, outside_id: str, name: str) -> None:
+        if self._outside_id is not None and outside_id.lower() != self._outside_id.lower():
+            raise Refused("tenant_differs", name=name, outside_id=outside_id)
+
+    def _located(self) -> str:
+        """The tenant that the settings name, looked up: an unknown domain gets its own words, and MSAL sees no name."""
+        return self._config.domain if GUID.fullmatch(self._config.domain) else self.locate()
+
     def _door(self) -> Wire:
         if self._login is None:
             self._login = Wire(self._cloud.login_url, self._cloud, self._world)
@@ -146,8 +151,7 @@ class Microsoft365:
 
     def _ready(self) -> Tokens:
         if self._tokens is None:
-            # The id is looked up first: an unknown domain gets its own words, and MSAL never sees a name.
-            tenant = self._tenant if GUID.fullmatch(self._tenant) else self.locate()
+            tenant = self._outside_id or self._located()
             self._tokens = Tokens(
                 self._door(), self._cloud, tenant, self._client_id_or_refuse(), self._credentials(), self._world
             )

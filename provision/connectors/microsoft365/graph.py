@@ -67,7 +67,7 @@ class Graph:
 
     def address(self, path: str, params: Mapping[str, str] | None = None, /, **names: str) -> str:
         """Return a full address; names and parameters are quoted, ``$`` and ``,`` are left readable."""
-        filled = re.sub(r"\{(\w+)\}", lambda slot: quote(names[slot[1]], safe=""), path)
+        filled = re.sub(r"\{(\w+)\}", lambda slot: _segment(names[slot[1]]), path)
         query = urlencode(params, safe="$,/'()", quote_via=quote) if params else ""
         return f"{self.root}{filled}{'?' if query else ''}{query}"
 
@@ -113,3 +113,10 @@ class Graph:
             raise Unreachable("foreign_link", sent=False)
         bearer = {"Authorization": f"Bearer {self._tokens.get(fresh=fresh).value}"}
         return self._wire.send(method, url, template=template, headers={**(headers or {}), **bearer}, content=content)
+
+
+def _segment(name: str) -> str:
+    """Quote one part of a path. Dots alone cannot be quoted: every client resolves them, in whatever form."""
+    if not name.strip("."):
+        raise ValueError("not a name")
+    return quote(name, safe="")

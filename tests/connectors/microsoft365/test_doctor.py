@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import jwt
 import pytest
 
 from provision.connectors import Secret
@@ -123,15 +124,19 @@ def test_a_right_that_is_too_much_is_warned_of(ground: SandboxGround) -> None:
     assert connector(ground).check().facts["excess"] == ["Directory.ReadWrite.All"]
 
 
-def test_credentials_that_lead_to_another_organisation_are_refused(ground: SandboxGround) -> None:
-    asked = connector(ground)
-    asked._outside_id = None
-    assert asked.check().outside_id == ground.tenant
-    other = connector(ground)
-    other._outside_id = "00000000-0000-4000-8000-000000000000"
-    other._config = other._config.model_copy(update={"domain": ground.domain})
-    with pytest.raises(Refused):
-        other.check()
+@pytest.mark.parametrize("by", ["domain", "id"])
+def test_a_connected_app_stays_with_its_tenant(ground: SandboxGround, by: str) -> None:
+    domain = ground.domain if by == "domain" else ground.tenant
+    assert connector(ground, domain=domain, outside_id=ground.tenant).check().outside_id == ground.tenant
+    with pytest.raises(Refused) as raised:
+        connector(ground, domain=domain, outside_id="00000000-0000-4000-8000-000000000000").check()
+    assert (raised.value.code, raised.value.params["outside_id"]) == ("tenant_differs", ground.tenant)
+
+
+def test_a_domain_that_nobody_has_is_refused_with_its_name(ground: SandboxGround) -> None:
+    with pytest.raises(Refused) as raised:
+        connector(ground, domain="nobody.example").check()
+    assert (raised.value.code, raised.value.params["domain"]) == ("tenant_unknown", "nobody.example")
 
 
 def test_a_skewed_clock_is_seen(ground: SandboxGround) -> None:
@@ -153,37 +158,40 @@ def test_a_check_that_is_told_to_wait_says_so(ground: SandboxGround) -> None:
         connector(ground).check()
 
 
-class Opaque:
-    """A Graph whose tokens say nothing, and which refuses all but what it is told to answer."""
+class Terse:
+    """A Graph whose tokens say nothing (or what they are made to say), and which refuses all but what it is told."""
 
-    def __init__(self, answers: dict[str, Any]) -> None:
+    def __init__(self, answers: dict[str, Any], *, roles: tuple[str, ...] = ()) -> None:
         self.answers = answers
+        self.token = jwt.encode({"roles": roles}, "k" * 32) if roles else "opaque"
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
         if request.method == "POST":
-            return httpx2.Response(200, json={"access_token": "opaque", "expires_in": 3599, "token_type": "Bearer"})
+            return httpx2.Response(200, json={"access_token": self.token, "expires_in": 3599, "token_type": "Bearer"})
         if path.endswith("openid-configuration"):
-            here = "https://login.example/7c1f4d0a-92be-4b6d-8f53-0be1a6c4d2e7"
+            here = f"https://login.example/{TENANT}"
             words = ("issuer", "authorization_endpoint", "token_endpoint")
             return httpx2.Response(200, json={word: f"{here}/{word}" for word in words})
         found = self.answers.get(path.removeprefix("/v1.0"))
         return httpx2.Response(200, json=found) if found else httpx2.Response(403, json={"error": {"code": "x"}})
 
-    def connector(self, ground: SandboxGround) -> Microsoft365:
+    def connector(self, ground: SandboxGround, **more: Any) -> Microsoft365:
         return connector(
             ground,
+            **more,
             login_url="https://login.example",
             graph_url="https://graph.example",
             transport=lambda _: httpx2.MockTransport(self),
         )
 
 
-ORGANISATION = {"value": [{"id": "7c1f4d0a-92be-4b6d-8f53-0be1a6c4d2e7", "displayName": "X"}]}
+TENANT = "7c1f4d0a-92be-4b6d-8f53-0be1a6c4d2e7"
+ORGANISATION = {"value": [{"id": TENANT, "displayName": "X"}]}
 
 
 def test_where_a_token_says_nothing_reading_is_tried_out_and_writing_left_open(ground: SandboxGround) -> None:
-    cloud = Opaque({"/organization": ORGANISATION, "/users": {"value": []}, "/domains": {"value": []}})
+    cloud = Terse({"/organization": ORGANISATION, "/users": {"value": []}, "/domains": {"value": []}})
     check = cloud.connector(ground).check()
     assert check.facts["permissions"] is None
     found = states(check)
@@ -206,23 +214,34 @@ def test_where_a_token_says_nothing_reading_is_tried_out_and_writing_left_open(g
 )
 def test_an_organisation_of_no_known_shape_is_unexpected(ground: SandboxGround, organisation: Any) -> None:
     with pytest.raises(Unreachable):
-        Opaque({"/organization": organisation}).connector(ground).check()
+        Terse({"/organization": organisation}).connector(ground).check()
 
 
 @pytest.mark.parametrize("junk", [None, 7, "x", [], [None], [[]], [{}], [{"prepaidUnits": 7, "consumedUnits": "many"}]])
 def test_facts_of_no_known_shape_do_not_fail_the_check(ground: SandboxGround, junk: Any) -> None:
-    cloud = Opaque({"/organization": ORGANISATION, "/domains": {"value": junk}, "/subscribedSkus": {"value": junk}})
+    cloud = Terse({"/organization": ORGANISATION, "/domains": {"value": junk}, "/subscribedSkus": {"value": junk}})
     facts = cloud.connector(ground).check().facts
     assert facts["people"] is None
     assert all(seat["free"] == 0 for seat in facts["seats"])
 
 
-def test_the_end_of_a_secret_is_read_where_we_may(ground: SandboxGround) -> None:
+def test_the_end_of_a_secret_is_read_where_we_may_and_only_there(ground: SandboxGround) -> None:
     credentials = [
         {"hint": "QM-", "endDateTime": "2027-01-02T03:04:05Z"},
         {"hint": "abc", "endDateTime": "2030-01-01T00:00:00Z"},
+        {"hint": "QM-", "endDateTime": "nonsense"},
     ]
-    cloud = Opaque({"/organization": ORGANISATION, "/applications": {"value": [{"passwordCredentials": credentials}]}})
-    source = cloud.connector(ground)
-    source._secret = Secret("QM-and-so-on")
-    assert source.check().facts["secret_expires_at"] is None, "an opaque token does not show the right"
+    answers = {"/organization": ORGANISATION, "/applications": {"value": [{"passwordCredentials": credentials}]}}
+
+    def end(*roles: str) -> Any:
+        source = Terse(answers, roles=roles).connector(ground, credential=Secret("QM-and-so-on"))
+        return source.check().facts["secret_expires_at"]
+
+    assert end("User.Read.All", "Application.Read.All") == "2027-01-02T03:04:05+00:00"
+    assert end("User.Read.All") is None
+
+
+def test_a_registration_that_lives_elsewhere_leaves_the_end_of_the_secret_unknown(ground: SandboxGround) -> None:
+    for applications in (None, {"value": []}, {"value": "x"}):
+        cloud = Terse({"/organization": ORGANISATION, "/applications": applications}, roles=("Application.Read.All",))
+        assert cloud.connector(ground).check().facts["secret_expires_at"] is None
