@@ -62,7 +62,12 @@ def create_app(settings: Settings | None = None, *, house: House | None = None, 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The ``provision`` command, with everything it may open."""
-    doors = cli.Doors(
+    cli.provision.main(args=None if arguments is None else list(arguments), prog_name="provision", obj=doors())
+
+
+def doors() -> cli.Doors:
+    """What commands are lent."""
+    return cli.Doors(
         open_house=_open_for_command,
         serve=functools.partial(serving.serve, lambda house: create_app(house=house)),
         serve_sandbox=serve_sandbox,
@@ -70,7 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parse_secret=lambda text: parse_secret(text).as_json().encode(),
         parse_certificate=lambda pem: parse_certificate(pem).as_json().encode(),
     )
-    cli.provision.main(args=None if arguments is None else list(arguments), prog_name="provision", obj=doors)
 
 
 def assets(name: str) -> Path:
