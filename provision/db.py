@@ -6,7 +6,7 @@ Owns every line that knows SQLite from PostgreSQL; knows no table.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import make_url
 from sqlmodel import Session
 
@@ -121,6 +122,14 @@ def reserve(session: Session, table: sa.Table, count: int) -> range | list[int]:
 def for_update(session: Session, query: Any) -> Any:
     """Lock the rows a query returns until the transaction ends; SQLite's writer has locked everything already."""
     return query if session.get_bind().dialect.name == "sqlite" else query.with_for_update()
+
+
+def among(session: Session, column: Any, values: Iterable[Any]) -> Any:
+    """The condition that a column holds one of many values: one parameter, so that no length makes a new statement."""
+    if session.get_bind().dialect.name == "sqlite":
+        listed = sa.func.json_each(encoded(list(values))).table_valued("value")
+        return column.in_(sa.select(listed.c.value))
+    return column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
 
 
 def moment(session: Session, value: datetime) -> Any:

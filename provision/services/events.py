@@ -9,7 +9,7 @@ and the chain still verifies. The chain shows tampering to whoever kept an earli
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ _TOLD = (
     "tenant_id", "sequence", "at", "actor", "action", "user_id", "account_id", "connector_id", "operation_id", "cycle_id",
     "outcome", "ms", "detail_digest",
 )  # fmt: skip
+_PARTS = ("before", "after", "names", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def append(session: Session, tenant_id: int, entries: Sequence[Entry], now: date
         head = EventHead(tenant_id=tenant_id, sequence=0, hash=_BEGIN)
         session.add(head)
         session.flush()
-    at, stored = now.isoformat(), moment(session, now)
+    at, stored = now.astimezone(UTC).isoformat(), moment(session, now)
     sequence, previous = head.sequence, head.hash
     rows: list[tuple[Any, ...]] = []
     details: list[tuple[Any, ...]] = []
@@ -85,12 +86,20 @@ def append(session: Session, tenant_id: int, entries: Sequence[Entry], now: date
 
 
 def verify(session: Session, tenant_id: int) -> int | None:
-    """Walk the chain; return the sequence of the first entry that does not fit, or None when all do."""
+    """Walk the chain; return the sequence of the first entry that does not fit, or None when all do.
+
+    Details that retention has dropped are no fault; details that differ from what was written down are.
+    """
     last, previous = 0, _BEGIN
-    query = sa.select(_EVENTS).where(_EVENTS.c.tenant_id == tenant_id).order_by(_EVENTS.c.sequence)
+    details = [_DETAILS.c[name] for name in ("event_id", *_PARTS)]
+    query = sa.select(_EVENTS, *details).join_from(_EVENTS, _DETAILS, isouter=True)
+    query = query.where(_EVENTS.c.tenant_id == tenant_id).order_by(_EVENTS.c.sequence)
     for row in session.execute(query.execution_options(yield_per=1000)).mappings():
         told = tuple(row["at"].isoformat() if name == "at" else row[name] for name in _TOLD)
         if row["sequence"] != last + 1 or row["previous"] != previous or row["hash"] != _link(previous, told):
+            return last + 1
+        kept = row["event_id"] is not None
+        if kept and _digest(_parts(*(row[name] for name in _PARTS))) != row["detail_digest"]:
             return last + 1
         last, previous = row["sequence"], row["hash"]
     head = session.get(EventHead, tenant_id)

@@ -59,6 +59,10 @@ class Inbound:
     _lines: tuple[_Line, ...] = field(repr=False)
     _standing: tuple[_Line, ...] = field(repr=False)
 
+    def sources(self, target: str) -> frozenset[str]:
+        """The outside names that one of our attributes is read from."""
+        return next((line.needs for line in self._lines if line.target == target), frozenset())
+
     def take(
         self, values_there: Values, user_now: Mapping[str, str | None], base: Values | None, *, creating: bool
     ) -> Taken:

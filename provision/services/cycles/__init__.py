@@ -1,8 +1,11 @@
 """One pass over a connector: observe what is there, absorb what is certain, hold what would take away too much.
 
 requests   what people and timers ask for, and what they may know of a cycle
-walk       the pass itself: pages in, commits, waits, restarts; decides nothing
-observing  a batch of pages becomes account rows
+walk       the pass itself: pages in, commits, rests, restarts; decides nothing
+ahead      the next pages, fetched while these are written
+taking     one batch as one, or without the account that cannot be stored
+observing  what pages show becomes account rows
+judging    whom each account belongs to
 absorbing  account rows become people
 ending     who vanished, what went empty, the brake, the watermark
 preview    what an import would do, row by row, and what a person decided about a row
@@ -10,7 +13,7 @@ preview    what an import would do, row by row, and what a person decided about 
 
 from provision.services.cycles.ending import Leaving, leaving, release
 from provision.services.cycles.preview import PreviewCounts, PreviewRow, decide, preview_counts, preview_rows
-from provision.services.cycles.requests import due, history, latest, request, show, stop, unfinished
+from provision.services.cycles.requests import due, held, history, latest, request, show, stop, unfinished
 from provision.services.cycles.walk import Ways, run, run_requested
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "Ways",
     "decide",
     "due",
+    "held",
     "history",
     "latest",
     "leaving",

@@ -6,7 +6,7 @@ Owns everything that an import may take away; adds nothing.
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,18 +17,24 @@ from provision.core.lifecycle import when_gone
 from provision.core.planning import judge_leaving
 from provision.core.tables import Connector, Cycle, Event
 from provision.core.vocabulary import CycleKind, CycleState, Lifecycle, Outcome, Situation, WhenGone
-from provision.db import moment
+from provision.db import among, for_update, moment
 from provision.services import events
 from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.frame import frame as frame_of
-from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS, load, sighted, store
+from provision.services.cycles.judging import take
+from provision.services.cycles.observing import ACCOUNTS, DIGEST, SIGHTINGS, load, sighted, store
 from provision.services.cycles.people import USERS, Person, move, update
 from provision.services.cycles.people import load as load_people
-from provision.services.cycles.requests import latest, show
+from provision.services.cycles.requests import held, show, unfinished
 from provision.services.errors import Conflict
 
 _TAKEN_AWAY = ("account.gone", "user.suspended", "user.left")
 _PRESENT: tuple[Any, ...] = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None))
+_WAITING: tuple[Any, ...] = (
+    sa.or_(ACCOUNTS.c.removed.is_not(None), ACCOUNTS.c.withheld.is_not(None)),
+    ACCOUNTS.c.situation != Situation.GONE.value,
+)
+CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +48,14 @@ class Leaving:
     empties: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Losses:
-    items: list[Item]
-    people: dict[int, Person]
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """What little of an account the brake must know: there may be very many of them."""
 
-    @property
-    def gone(self) -> list[Item]:
-        return [item for item in self.items if item.removed is not None]
-
-    @property
-    def emptied(self) -> Counter[str]:
-        return Counter(name for item in self.items for name in _empties(item))
-
-    @property
-    def fingerprint(self) -> str:
-        told = sorted((item.id, item.removed or "", *_empties(item)) for item in self.items)
-        return hashlib.sha256(repr(told).encode()).hexdigest()
+    id: int
+    user_id: int | None
+    removed: str | None
+    empties: tuple[str, ...]
 
 
 def end(session: Session, frame: Frame, cycle: Cycle, connector: Connector, now: datetime) -> list[events.Entry]:
@@ -68,25 +65,17 @@ def end(session: Session, frame: Frame, cycle: Cycle, connector: Connector, now:
     missing and takes nothing away.
     """
     counts: Counter[str] = Counter(cycle.counts)
+    counts["disputed"] = _number(session, frame, ACCOUNTS.c.situation == Situation.DISPUTED.value)
     complete = cycle.kind == CycleKind.INITIAL and not cycle.options.get("first")
-    expected = _present(session, frame) - counts["created"] if complete else 0
-    missing = _mark_absent(session, frame) if complete else 0
+    missing = _mark_absent(session, frame, cycle) if complete else 0
     session.execute(sa.delete(SIGHTINGS).where(SIGHTINGS.c.cycle_id == frame.cycle_id))
     entries: list[events.Entry] = []
     if frame.takes_over:
         losses = _losses(session, frame)
-        verdict = judge_leaving(
-            leaving=sum(1 for item in losses.gone if item.user_id is not None),
-            linked=_linked(session, frame),
-            seen=expected - missing,
-            expected=expected,
-            complete=complete,
-            recent_24h=_recent(session, frame, now),
-            emptied=losses.emptied,
-            holders=_holders(session, frame, losses.emptied),
-        )
-        if verdict.held:
-            return _hold(session, frame, cycle, counts, losses, [asdict(reason) for reason in verdict.reasons], now)
+        expected = int(cycle.options.get("known", 0))
+        reasons = _brake(session, frame, losses, now, complete=complete, expected=expected, missing=missing)
+        if reasons:
+            return _hold(session, frame, cycle, counts, losses, reasons, now)
         entries = _apply(session, frame, losses, counts, now)
     _close(session, cycle, connector, counts, now)
     return [*entries, _told(frame, "cycle.done", counts)]
@@ -94,8 +83,8 @@ def end(session: Session, frame: Frame, cycle: Cycle, connector: Connector, now:
 
 def leaving(session: Session, cycle: Cycle, kinds: Any, *, limit: int | None = None) -> list[Leaving]:
     """The list that a held cycle shows."""
-    items = _losses(session, frame_of(session, cycle, kinds), limit=limit).items
-    return [Leaving(item.id, item.user_id, item.name, item.removed, _empties(item)) for item in items]
+    items = load(session, frame_of(session, cycle, kinds), *_WAITING, limit=limit)
+    return [Leaving(item.id, item.user_id, item.name, item.removed, item.empties) for item in items]
 
 
 def release(
@@ -103,34 +92,35 @@ def release(
 ) -> Cycle:
     """Answer the brake. *Allow* applies exactly the list that was shown, with the watermark; *Reject* drops it.
 
+    The answer counts for the list, not for the run: when a later run was held with the same list, that one is answered.
     After a rejection the next import reads everything anew, since what the source said is not believed. Raises Conflict
-    when the cycle is no longer the latest, was answered already, or the list has changed since.
+    when the list was answered already, has changed since, or is changing under a cycle that runs.
     """
-    cycle = show(session, tenant_id, cycle_id)
-    newest = latest(session, tenant_id, cycle.connector_id)
-    if cycle.state != CycleState.HELD or cycle.held is None or newest is None or newest.id != cycle.id:
+    asked = show(session, tenant_id, cycle_id)
+    connector = session.exec(for_update(session, _connector(asked))).one()
+    cycle = held(session, tenant_id, asked.connector_id)
+    if asked.held is None or cycle is None or cycle.held is None:
         raise Conflict("held_answered")
-    connector = session.exec(_connector(cycle)).one()
-    frame = frame_of(session, cycle, kinds)
+    if unfinished(session, tenant_id, asked.connector_id) is not None:
+        raise Conflict("cycle_under_way", app=connector.name)
+    frame = replace(frame_of(session, cycle, kinds), actor=actor)
     losses = _losses(session, frame)
-    if losses.fingerprint != cycle.held["fingerprint"]:
+    if not asked.held["fingerprint"] == cycle.held["fingerprint"] == _fingerprint(losses):
         raise Conflict("held_changed")
     counts: Counter[str] = Counter(cycle.counts)
     action = "cycle.allowed" if allow else "cycle.rejected"
+    entries: list[events.Entry] = []
     if allow:
         entries = _apply(session, frame, losses, counts, now)
         _close(session, cycle, connector, counts, now)
     else:
-        entries = []
-        _forgive(session, frame, losses, now)
-        connector.watermark = None
-        cycle.state = CycleState.STOPPED
-        session.add(connector)
+        _forgive(session, frame)
+        connector.watermark, cycle.state = None, CycleState.STOPPED
     cycle.held = {**cycle.held, "answer": action, "by": actor}
-    session.add(cycle)
+    session.flush()
     told = events.Entry(
         actor=actor, action=action, connector_id=frame.connector_id, cycle_id=frame.cycle_id,
-        names={"app": frame.app}, text={"accounts": len(losses.items)},
+        names={"app": frame.app}, text={"accounts": len(losses)},
     )  # fmt: skip
     events.append(session, tenant_id, [told, *entries], now)
     return cycle
@@ -140,26 +130,63 @@ def _connector(cycle: Cycle) -> Any:
     return select(Connector).where(Connector.tenant_id == cycle.tenant_id, Connector.id == cycle.connector_id)
 
 
-def _mark_absent(session: Session, frame: Frame) -> int:
+def _mark_absent(session: Session, frame: Frame, cycle: Cycle) -> int:
     """Mark every account that the full walk did not see; return how many are missing, marked before or now."""
     parts = session.scalars(sa.select(SIGHTINGS.c.digests).where(SIGHTINGS.c.cycle_id == frame.cycle_id))
-    seen = {part[start : start + 8] for part in parts for start in range(0, len(part), 8)}
+    seen = {part[start : start + DIGEST] for part in parts for start in range(0, len(part), DIGEST)}
+    # What was observed by something else since the walk began is there, although the walk may not have shown it.
+    earlier = ACCOUNTS.c.observed_at <= datetime.fromisoformat(cycle.options["walk_began_at"])
     query = sa.select(ACCOUNTS.c.id, ACCOUNTS.c.anchor, ACCOUNTS.c.removed).where(
-        ACCOUNTS.c.connector_id == frame.connector_id, *_PRESENT
+        ACCOUNTS.c.connector_id == frame.connector_id, *_PRESENT, earlier
     )
-    absent = [row for row in session.execute(query) if sighted(row.anchor) not in seen]
-    unmarked = [row.id for row in absent if row.removed is None]
-    for start in range(0, len(unmarked), 5000):
-        session.execute(
-            sa.update(ACCOUNTS).where(ACCOUNTS.c.id.in_(unmarked[start : start + 5000])).values(removed="absent")
-        )
-    return len(absent)
+    missing, unmarked = 0, []
+    for number, anchor, removed in session.execute(query.execution_options(yield_per=5000)):
+        if sighted(anchor) not in seen:
+            missing += 1
+            if removed is None:
+                unmarked.append(number)
+    for start in range(0, len(unmarked), CHUNK):
+        absent = among(session, ACCOUNTS.c.id, unmarked[start : start + CHUNK])
+        session.execute(sa.update(ACCOUNTS).where(absent).values(removed="absent"))
+    return missing
 
 
-def _losses(session: Session, frame: Frame, *, limit: int | None = None) -> _Losses:
-    waiting = sa.or_(ACCOUNTS.c.removed.is_not(None), ACCOUNTS.c.withheld.is_not(None))
-    items = load(session, frame, waiting, ACCOUNTS.c.situation != Situation.GONE.value, limit=limit)
-    return _Losses(items, load_people(session, frame.tenant_id, [i.user_id for i in items if i.user_id is not None]))
+def _losses(session: Session, frame: Frame) -> list[_Loss]:
+    columns = [ACCOUNTS.c[name] for name in ("id", "user_id", "removed", "withheld")]
+    query = sa.select(*columns).where(ACCOUNTS.c.connector_id == frame.connector_id, *_WAITING).order_by(ACCOUNTS.c.id)
+    return [
+        _Loss(number, user_id, removed, tuple(withheld["empties"]) if withheld else ())
+        for number, user_id, removed, withheld in session.execute(query.execution_options(yield_per=5000))
+    ]
+
+
+def _fingerprint(losses: Sequence[_Loss]) -> str:
+    told = [(loss.id, loss.removed or "", *loss.empties) for loss in losses]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _brake(
+    session: Session,
+    frame: Frame,
+    losses: Sequence[_Loss],
+    now: datetime,
+    *,
+    complete: bool,
+    expected: int,
+    missing: int,
+) -> list[dict[str, Any]]:
+    emptied = Counter(name for loss in losses if loss.removed is None for name in loss.empties)
+    verdict = judge_leaving(
+        leaving=sum(1 for loss in losses if loss.removed is not None and loss.user_id is not None),
+        linked=_number(session, frame, ACCOUNTS.c.user_id.is_not(None), *_PRESENT),
+        seen=max(expected - missing, 0),
+        expected=expected,
+        complete=complete,
+        recent_24h=_recent(session, frame, now),
+        emptied=emptied,
+        holders=_holders(session, frame, emptied),
+    )
+    return [asdict(reason) for reason in verdict.reasons]
 
 
 def _hold(
@@ -167,35 +194,56 @@ def _hold(
     frame: Frame,
     cycle: Cycle,
     counts: Counter[str],
-    losses: _Losses,
+    losses: Sequence[_Loss],
     reasons: Sequence[dict[str, Any]],
     now: datetime,
 ) -> list[events.Entry]:
     cycle.state, cycle.ended_at, cycle.counts = CycleState.HELD, now, dict(counts)
-    cycle.held = {"reasons": list(reasons), "accounts": len(losses.items), "fingerprint": losses.fingerprint}
+    cycle.held = {"reasons": list(reasons), "accounts": len(losses), "fingerprint": _fingerprint(losses)}
     session.add(cycle)
     return [_told(frame, "cycle.held", counts, outcome=Outcome.HELD, held=cycle.held)]
 
 
-def _apply(session: Session, frame: Frame, losses: _Losses, counts: Counter[str], now: datetime) -> list[events.Entry]:
+def _apply(
+    session: Session, frame: Frame, losses: Sequence[_Loss], counts: Counter[str], now: datetime
+) -> list[events.Entry]:
+    entries: list[events.Entry] = []
+    for start in range(0, len(losses), CHUNK):
+        numbers = [loss.id for loss in losses[start : start + CHUNK]]
+        items = load(session, frame, among(session, ACCOUNTS.c.id, numbers), *_WAITING, lock=True)
+        entries += _take_away(session, frame, items, counts, now)
+    return entries
+
+
+def _take_away(
+    session: Session, frame: Frame, items: Sequence[Item], counts: Counter[str], now: datetime
+) -> list[events.Entry]:
     at = moment(session, now)
+    theirs = [item.user_id for item in items if item.user_id is not None]
+    people = load_people(session, frame.tenant_id, theirs, lock=True)
     moved: list[Person] = []
     changed: list[Person] = []
     entries: list[events.Entry] = []
-    for item in losses.items:
-        person = losses.people.get(item.user_id) if item.user_id is not None else None
+    for item in items:
+        person = people.get(item.user_id) if item.user_id is not None else None
         if item.removed is not None:
             entries += _vanish(frame, item, person, counts, moved)
-        elif person is not None:
-            before = {name: person.values.pop(name) for name in _empties(item) if person.values.get(name) is not None}
+        elif person is not None and (before := _empty(frame, item, person)):
             counts["updated"] += 1
             changed.append(person)
             entries.append(_entry(frame, item, person, "user.updated", before, dict.fromkeys(before)))
         item.withheld, item.touched = None, True
     update(session, changed, at)
     move(session, moved, at)
-    store(session, frame, losses.items, now)
+    store(session, frame, items, now)
     return entries
+
+
+def _empty(frame: Frame, item: Item, person: Person) -> dict[str, Any]:
+    """Take the values away that are still as the account last held them; what was edited here meanwhile is ours."""
+    still = take(frame, item, person).emptied
+    item.absorbed = {name: item.observed.get(name) for name in frame.inbound.attributes}
+    return {name: person.values.pop(name) for name in item.empties if name in still and name in person.values}
 
 
 def _vanish(
@@ -213,28 +261,26 @@ def _vanish(
     return entries
 
 
-def _forgive(session: Session, frame: Frame, losses: _Losses, now: datetime) -> None:
-    for item in losses.items:
-        item.removed, item.withheld, item.touched = None, None, True
-    store(session, frame, losses.items, now)
+def _forgive(session: Session, frame: Frame) -> None:
+    """Forget the list. What went empty is judged again by the next import: if it still is, the brake asks again."""
+    own = (ACCOUNTS.c.connector_id == frame.connector_id, ACCOUNTS.c.situation != Situation.GONE.value)
+    forgotten = sa.update(ACCOUNTS).where(*own)
+    session.execute(forgotten.where(ACCOUNTS.c.removed.is_not(None)).values(removed=None))
+    session.execute(forgotten.where(ACCOUNTS.c.withheld.is_not(None)).values(withheld=None, stale=True))
 
 
 def _close(session: Session, cycle: Cycle, connector: Connector, counts: Counter[str], now: datetime) -> None:
-    cycle.state, cycle.ended_at, cycle.counts = CycleState.DONE, now, dict(counts)
-    connector.watermark = cycle.watermark_after
-    session.add(cycle)
-    session.add(connector)
+    cycle.state, cycle.ended_at, cycle.counts, cycle.error = CycleState.DONE, now, dict(counts), None
+    if cycle.options.get("mapping_version") != connector.mapping_version:
+        # Saved while this walk was under way: it may not have asked for all that the mapping reads now.
+        connector.watermark = None
+    elif connector.watermark == cycle.watermark_before:
+        connector.watermark = cycle.watermark_after
+    session.flush()
 
 
-def _present(session: Session, frame: Frame) -> int:
-    query = sa.select(sa.func.count()).where(ACCOUNTS.c.connector_id == frame.connector_id, *_PRESENT)
-    return session.scalar(query) or 0
-
-
-def _linked(session: Session, frame: Frame) -> int:
-    query = sa.select(sa.func.count()).where(
-        ACCOUNTS.c.connector_id == frame.connector_id, ACCOUNTS.c.situation == Situation.LINKED.value
-    )
+def _number(session: Session, frame: Frame, *conditions: Any) -> int:
+    query = sa.select(sa.func.count()).where(ACCOUNTS.c.connector_id == frame.connector_id, *conditions)
     return session.scalar(query) or 0
 
 
@@ -269,10 +315,6 @@ def _holders(session: Session, frame: Frame, emptied: Counter[str]) -> dict[str,
         )
     )
     return dict(zip(emptied, session.execute(query).one(), strict=True))
-
-
-def _empties(item: Item) -> tuple[str, ...]:
-    return tuple(item.withheld["empties"]) if item.withheld else ()
 
 
 def _entry(

@@ -1,23 +1,31 @@
 """What stays the same while a cycle runs, and the row that a batch works on. Holds values; decides nothing."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlmodel import Session, select
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
 
 from provision.core.mapping import Inbound, Row, compile_inbound
 from provision.core.matching import Rule
-from provision.core.tables import Connector, Cycle
+from provision.core.tables import Account, Connector, Cycle
 from provision.core.tables import Mapping as MappingTable
-from provision.core.vocabulary import Direction, Flow, MappingKind, Owner, Situation, WhenGone
+from provision.core.vocabulary import Decision, Direction, Flow, MappingKind, Owner, Situation, WhenGone
 
 COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "disputed", "failed", "gone", "left_alone")
+SIGHTS = ("pages", "seen", "unchanged", "left_alone", "failed")
+"""What a walk that begins anew counts anew; the other counts are deeds, and stay done."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One cycle's fixed parts, read once at its start."""
+    """One cycle's fixed parts, read once at its start.
+
+    ``promised``: person → the account that somebody decided to link to them. ``outranked``: our attribute → the apps
+    whose values for it win over this one's.
+    """
 
     tenant_id: int
     connector_id: int
@@ -30,6 +38,8 @@ class Frame:
     chosen: frozenset[int] | None
     leaves_guests: bool
     when_gone: WhenGone
+    promised: Mapping[int, int] = field(default_factory=dict)
+    outranked: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -39,7 +49,10 @@ class Frame:
 
 @dataclass(slots=True)
 class Item:
-    """One account on its way through a batch; ``fresh`` has no row yet, ``touched`` must be written."""
+    """One account on its way through a batch.
+
+    ``fresh``: it has no row yet; ``touched``: its row must be written; ``seen_anew``: with what was observed.
+    """
 
     id: int
     anchor: str
@@ -59,6 +72,16 @@ class Item:
     touched: bool = False
     seen_anew: bool = False
 
+    @property
+    def empties(self) -> tuple[str, ...]:
+        """Our attributes that went empty there and wait for the end of a cycle."""
+        return tuple(self.withheld["empties"]) if self.withheld else ()
+
+    @property
+    def base(self) -> dict[str, Any] | None:
+        """What the account held when its person last took it over; None: never."""
+        return self.absorbed if self.user_id is not None and self.absorbed else None
+
 
 def frame(session: Session, cycle: Cycle, kinds: Mapping[str, Any]) -> Frame:
     """The fixed parts of a cycle."""
@@ -72,6 +95,7 @@ def frame(session: Session, cycle: Cycle, kinds: Mapping[str, Any]) -> Frame:
         actor=cycle.requested_by,
         takes_over=not cycle.options.get("preview") and chosen is None,
         chosen=None if chosen is None else frozenset(chosen),
+        promised=_promised(session, cycle.connector_id),
     )
 
 
@@ -102,6 +126,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         rules=tuple(sorted((*inbound.rules, *own), key=lambda rule: rule.priority)),
         leaves_guests=connector.scope.get("guests") == "leave",
         when_gone=WhenGone(connector.when_gone),
+        outranked=_outranked(session, connector),
         **fixed,
     )
 
@@ -118,3 +143,35 @@ def as_row(row: MappingTable) -> Row:
         matching_priority=row.matching_priority,
         position=row.position,
     )
+
+
+def _promised(session: Session, connector_id: int) -> dict[int, int]:
+    query = select(Account.id, Account.verdict).where(
+        Account.connector_id == connector_id,
+        col(Account.stale),
+        col(Account.user_id).is_(None),
+        col(Account.verdict)["decision"].as_string() == Decision.EXISTING.value,
+    )
+    return {verdict["user_id"]: number for number, verdict in session.exec(query) if number is not None}
+
+
+def _outranked(session: Session, connector: Connector) -> dict[str, frozenset[int]]:
+    """Which apps stand before this one and bring an attribute too; two of the same position go by age."""
+    query = (
+        select(MappingTable.ours, Connector.id)
+        .join(Connector, col(Connector.id) == col(MappingTable.connector_id))
+        .where(
+            Connector.tenant_id == connector.tenant_id,
+            MappingTable.direction != Direction.OUT,
+            MappingTable.owner != Owner.OURS,
+            sa.or_(
+                col(Connector.position) < connector.position,
+                sa.and_(col(Connector.position) == connector.position, col(Connector.id) < connector.id),
+            ),
+        )
+    )
+    first: dict[str, set[int]] = defaultdict(set)
+    for attribute, number in session.exec(query):
+        if number is not None:
+            first[attribute].add(number)
+    return {attribute: frozenset(numbers) for attribute, numbers in first.items()}

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from provision.core.tables import User
 from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, key
-from provision.db import encoded, insert_many, reserve, update_many
+from provision.db import among, encoded, for_update, insert_many, reserve, update_many
 
 USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
 _PROFILE = tuple(USER_ATTRIBUTES)
@@ -33,14 +33,16 @@ class Person:
         return self.values.get("display_name") or full or self.values.get("email") or fallback
 
 
-def load(session: Session, tenant_id: int, ids: Iterable[int]) -> dict[int, Person]:
-    """The people with these ids, by id."""
+def load(session: Session, tenant_id: int, ids: Iterable[int], *, lock: bool = False) -> dict[int, Person]:
+    """The people with these ids, by id; ``lock`` keeps them from anybody's edit until the transaction ends."""
     wanted = set(ids)
     if not wanted:
         return {}
     columns = [USERS.c[name] for name in ("id", "lifecycle", "version", "extra", "origins", *_PROFILE)]
-    query = sa.select(*columns).where(USERS.c.tenant_id == tenant_id, USERS.c.id.in_(wanted))
-    return {row["id"]: _person(row) for row in session.execute(query).mappings()}
+    query = sa.select(*columns).where(USERS.c.tenant_id == tenant_id, among(session, USERS.c.id, wanted))
+    query = query.order_by(USERS.c.id)
+    rows = session.execute(for_update(session, query) if lock else query)
+    return {row["id"]: _person(row) for row in rows.mappings()}
 
 
 def email_holders(session: Session, tenant_id: int, keys: Iterable[str]) -> dict[str, int]:
@@ -49,7 +51,9 @@ def email_holders(session: Session, tenant_id: int, keys: Iterable[str]) -> dict
     if not wanted:
         return {}
     query = sa.select(USERS.c.email_key, USERS.c.id).where(
-        USERS.c.tenant_id == tenant_id, USERS.c.email_key.in_(wanted), USERS.c.lifecycle != Lifecycle.LEFT.value
+        USERS.c.tenant_id == tenant_id,
+        among(session, USERS.c.email_key, wanted),
+        USERS.c.lifecycle != Lifecycle.LEFT.value,
     )
     return {row.email_key: row.id for row in session.execute(query)}
 

@@ -13,8 +13,10 @@ from sqlmodel import Session, select
 
 from provision.core.tables import Account, Connector, User
 from provision.core.vocabulary import Decision, Lifecycle, Outcome, Situation
+from provision.db import for_update
 from provision.services import events
 from provision.services.cycles.frame import Frame, Item, looking
+from provision.services.cycles.judging import take
 from provision.services.cycles.observing import ACCOUNTS, load
 from provision.services.cycles.people import Person
 from provision.services.cycles.people import load as load_people
@@ -50,6 +52,8 @@ class PreviewCounts:
 class PreviewRow:
     """One account: what it is there, what fits here, what an import would change, and what a person decided.
 
+    ``user_id``: whose it is already; such a row may be disputed by its values, but nothing about it can be decided here.
+
     ``changes``: attribute → (now, then). ``candidates``: the people it might be. ``what``: one of ``FILTERS``.
     """
 
@@ -65,6 +69,7 @@ class PreviewRow:
     kept: Mapping[str, tuple[Any, Any]]
     standing: Mapping[str, Any]
     decision: Decision | None
+    user_id: int | None = None
     removed: str | None = None
     empties: Sequence[str] = field(default_factory=tuple)
 
@@ -116,28 +121,37 @@ def decide(
 
     *ignore* sets the account aside until someone chooses otherwise; *new* adds a person although somebody may fit;
     *existing* links to ``user_id``; *exact* goes back to what the rules say. Choosing somebody whose account is gone moves
-    them to this one. Refused for an account that is linked already, and for somebody who has another account here.
+    them to this one. Refused for an account that is somebody's or gone, and for somebody who has another account here.
     """
-    account = session.exec(select(Account).where(Account.tenant_id == tenant_id, Account.id == account_id)).first()
+    query = select(Account).where(Account.tenant_id == tenant_id, Account.id == account_id)
+    account: Account | None = session.exec(for_update(session, query)).first()
     if account is None:
         raise NotFound("no_such_account")
-    if account.situation in (Situation.LINKED, Situation.GONE):
+    if account.user_id is not None or account.situation == Situation.GONE:
         raise Conflict("account_linked")
-    verdict = {name: value for name, value in account.verdict.items() if name not in ("decision", "user_id")}
+    verdict = {name: value for name, value in account.verdict.items() if name not in ("decision", "user_id", "judged")}
+    judged = account.verdict.get("judged", account.situation)
     if decision is Decision.EXISTING:
         if user_id is None:
             raise ServiceError("choose_person")
         _free(session, account, user_id)
-        verdict |= {"decision": decision.value, "user_id": user_id}
-    elif decision is not Decision.EXACT:
-        verdict["decision"] = decision.value
-    ignored = decision is Decision.IGNORE
-    if ignored or account.situation == Situation.IGNORED:
-        account.situation = Situation.IGNORED if ignored else Situation.UNMATCHED
-    account.verdict, account.stale = verdict, not ignored
+        verdict["user_id"] = user_id
+    if decision is not Decision.EXACT:
+        verdict |= {"decision": decision.value, "judged": judged}
+    # Where the rules' own verdict is not known any more, the next cycle finds it again.
+    back = Situation.UNMATCHED if judged == Situation.IGNORED else Situation(judged)
+    account.situation = _DECIDED.get(decision, back)
+    account.verdict, account.stale = verdict, decision is not Decision.IGNORE
     session.add(account)
     _write_down(session, account, decision, actor, now, user_id)
     return account
+
+
+_DECIDED = {
+    Decision.IGNORE: Situation.IGNORED,
+    Decision.NEW: Situation.UNMATCHED,
+    Decision.EXISTING: Situation.UNLINKED,
+}
 
 
 def _free(session: Session, account: Account, user_id: int) -> None:
@@ -200,8 +214,10 @@ def _row(frame: Frame, item: Item, people: Mapping[int, Person]) -> PreviewRow:
     person = people.get(person_id) if person_id is not None else None
     creating = person is None and item.situation == Situation.UNMATCHED
     now_values = person.values if person else {}
-    base = item.absorbed if item.user_id is not None and item.absorbed else None
-    taken = frame.inbound.take(item.observed, now_values, base, creating=creating)
+    if person is None or creating:
+        taken = frame.inbound.take(item.observed, now_values, None, creating=creating)
+    else:
+        taken = take(frame, item, person)
     rule = verdict.get("rule")
     decision = verdict.get("decision")
     return PreviewRow(
@@ -217,8 +233,9 @@ def _row(frame: Frame, item: Item, people: Mapping[int, Person]) -> PreviewRow:
         kept=taken.kept,
         standing=item.standing,
         decision=Decision(decision) if decision else None,
+        user_id=item.user_id,
         removed=item.removed,
-        empties=tuple((item.withheld or {}).get("empties", ())) or taken.emptied,
+        empties=item.empties or taken.emptied,
     )
 
 

@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 
 from provision.core.tables import Connector, Cycle
 from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKind, CycleState, Feature
+from provision.db import for_update
 from provision.services.errors import Conflict, NotFound, ServiceError
 
 
@@ -26,26 +27,21 @@ def request(
     ``preview`` observes and counts only; ``full`` reads everything; ``chosen`` takes over just these accounts. Refused
     with the reason when Import User is off, or when the app is paused or in quarantine.
     """
-    connector = session.exec(
-        select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
-    ).first()
+    # Locked, so that two who ask at once get the same cycle.
+    query = select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
+    connector: Connector | None = session.exec(for_update(session, query)).first()
     if connector is None:
         raise NotFound("no_such_app")
-    if not connector.features.get(Feature.IMPORT):
-        raise ServiceError("import_off", app=connector.name)
-    if connector.state == ConnectorState.PAUSED:
-        raise ServiceError("app_paused", app=connector.name)
-    if connector.state == ConnectorState.QUARANTINED:
-        raise ServiceError("app_quarantined", app=connector.name)
-    waiting = unfinished(session, tenant_id, connector_id)
-    if waiting is not None:
-        asked = {"preview": preview, "chosen": chosen}
-        if asked != {"preview": waiting.options.get("preview", False), "chosen": waiting.options.get("chosen")}:
-            raise Conflict("cycle_under_way", app=connector.name)
-        return waiting
+    if code := barred(connector):
+        raise ServiceError(code, app=connector.name)
     options: dict[str, Any] = {"preview": preview, "full": full}
     if chosen is not None:
         options["chosen"] = sorted(set(chosen))
+    waiting = unfinished(session, tenant_id, connector_id)
+    if waiting is not None:
+        if not _covers(waiting, options):
+            raise Conflict("cycle_under_way", app=connector.name)
+        return waiting
     cycle = Cycle(
         tenant_id=tenant_id,
         connector_id=connector_id,
@@ -58,6 +54,17 @@ def request(
     session.add(cycle)
     session.flush()
     return cycle
+
+
+def barred(connector: Connector) -> str | None:
+    """Why this app may not import now, as a remedy code; None when it may."""
+    if not connector.features.get(Feature.IMPORT):
+        return "import_off"
+    if connector.state == ConnectorState.PAUSED:
+        return "app_paused"
+    if connector.state == ConnectorState.QUARANTINED:
+        return "app_quarantined"
+    return None
 
 
 def stop(session: Session, tenant_id: int, cycle_id: int, actor: str, now: datetime) -> Cycle:
@@ -93,6 +100,19 @@ def latest(session: Session, tenant_id: int, connector_id: int) -> Cycle | None:
     return next(iter(history(session, tenant_id, connector_id, limit=1)), None)
 
 
+def held(session: Session, tenant_id: int, connector_id: int) -> Cycle | None:
+    """The cycle whose held list waits for an answer: the newest that takes away, whatever was previewed since."""
+    for cycle in history(session, tenant_id, connector_id, limit=200):
+        if takes_away(cycle) and cycle.started_at is not None:
+            return cycle if cycle.state == CycleState.HELD and "answer" not in (cycle.held or {}) else None
+    return None
+
+
+def takes_away(cycle: Cycle) -> bool:
+    """Whether this cycle applies at its end what vanished; previews and imports of chosen rows leave it for the next."""
+    return not cycle.options.get("preview") and "chosen" not in cycle.options
+
+
 def history(session: Session, tenant_id: int, connector_id: int, *, limit: int = 20) -> list[Cycle]:
     """The connector's cycles, newest first."""
     query = (
@@ -108,6 +128,12 @@ def due(session: Session, now: datetime) -> list[Connector]:
     """Connectors whose scheduled import is due, reckoned from their last run, so that downtime is caught up once."""
     query = select(Connector).where(Connector.state == ConnectorState.ACTIVE, col(Connector.every_minutes).is_not(None))
     return [connector for connector in session.exec(query).all() if _is_due(session, connector, now)]
+
+
+def _covers(waiting: Cycle, options: dict[str, Any]) -> bool:
+    had = {"preview": False, "full": False, **waiting.options}
+    same = all(had.get(name) == options.get(name) for name in ("preview", "chosen"))
+    return same and (bool(had["full"]) or not options["full"])
 
 
 def _is_due(session: Session, connector: Connector, now: datetime) -> bool:

@@ -1,40 +1,46 @@
-"""The pass itself: pages in, commits, waits and restarts, until the end of the walk. Decides nothing.
+"""The pass itself: pages in, commits, rests and restarts, until the end of the walk. Decides nothing.
 
-    changes() → page … page → [ observe → absorb → store → position → COMMIT ] … → stale rest → end → COMMIT
+    changes() → page … page → [ observe → absorb → store → position → COMMIT ] … → stale rest → adoptions → end → COMMIT
 
 The next page is fetched while this one is written; no transaction is open while anything is asked outside. A killed walk
-goes on from the position of its last commit.
+goes on from the position of its last commit. A walk that must wait returns, and its row says until when.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import structlog
 from sqlmodel import Session, col, select
 
-from provision.core.ports import OutsideError, Page, Source, Throttled, WatermarkLost
+from provision.core.ports import OutsideError, Page, Source, Throttled, Unreachable, WatermarkLost
 from provision.core.retry import Act, for_cycle
 from provision.core.tables import Connector, Cycle
-from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKind, CycleState, Outcome, Situation
+from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKind, CycleState
 from provision.services import events
-from provision.services.cycles.absorbing import absorb
+from provision.services.cycles.ahead import Ahead
+from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, start
 from provision.services.cycles.ending import end
-from provision.services.cycles.frame import Frame
+from provision.services.cycles.frame import COUNTS, SIGHTS, Frame
 from provision.services.cycles.frame import frame as frame_of
-from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS, load, observe, remember_sighting, store
+from provision.services.cycles.judging import adoptable, waiting_suitors
+from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS, merged, remember_sighting
+from provision.services.cycles.requests import barred
+from provision.services.cycles.taking import Part, take_seen, take_stored
+from provision.vault import VaultError
 
 log = structlog.get_logger()
+T = TypeVar("T")
 PAGES_PER_COMMIT = 5
 PEOPLE_PER_COMMIT = 4000
 STALE_PER_COMMIT = 2000
 RESTARTS = 3
-_ABSORBABLE = (Situation.LINKED, Situation.UNLINKED, Situation.UNMATCHED, Situation.DISPUTED)
+BREAKS = 3
+BUSY_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -55,19 +61,19 @@ class Ways:
 
 
 class _Stopped(Exception):
-    """A person asked the cycle to stop."""
+    """Somebody asked the cycle to stop, or its app may not import any more; ``code`` says which."""
+
+    def __init__(self, code: str = "") -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class _Cut(Exception):
     """This process is about to end."""
 
 
-class _Moot(Exception):
-    """The walk must begin anew: the place to continue from is lost."""
-
-
 def run_requested(ways: Ways) -> list[int]:
-    """Run every cycle that was asked for or was cut short by a death; return their ids. Call it as the leader only."""
+    """Carry on every cycle that was asked for or cut short; return their ids. Call it as the leader only."""
     with ways.reading() as session:
         query = select(Cycle.id).where(col(Cycle.state).in_(UNFINISHED_CYCLES)).order_by(col(Cycle.id))
         waiting = [number for number in session.exec(query).all() if number is not None]
@@ -77,236 +83,253 @@ def run_requested(ways: Ways) -> list[int]:
 
 
 def run(ways: Ways, cycle_id: int) -> None:
-    """Carry one cycle to its end, whatever the outside does. Call it as the leader only. Raises nothing of the outside's."""
+    """Carry one cycle on: to its end, or until the outside wants a rest, or this process is cut.
+
+    An unfinished cycle is gone on with by the next call. Call it as the leader only. Raises nothing of the outside's; what
+    breaks in here ends the cycle after a few tries, so that it can't stand in the way of others.
+    """
     walk = _Walk(ways, cycle_id)
-    if not walk.begin():
-        return
     try:
-        for restart in range(RESTARTS + 1):
-            try:
-                walk.read_all()
-                break
-            except _Moot:
-                if restart == RESTARTS:
-                    walk.fail(OutsideError("walk_lost"))
-                    return
-                walk.start_over()
-        walk.absorb_rest()
-        walk.finish()
+        if walk.begin():
+            walk.carry_out()
     except _Cut:
         log.info("cycle cut short", cycle=cycle_id)
-    except _Stopped:
-        walk.stopped()
+    except _Stopped as stopped:
+        walk.stopped(stopped.code)
     except OutsideError as error:
-        walk.fail(error)
+        walk.rest_or_fail(error)
+    except sa.exc.OperationalError:
+        raise  # the database is in trouble, not the cycle
+    except Exception:
+        log.exception("a cycle broke", cycle=cycle_id)
+        walk.broke()
 
 
 class _Walk:
-    """One cycle on its way. Its only memory is the row: what is here could be forgotten at any moment."""
+    """One cycle on its way. Its only lasting memory is the row: what is here could be forgotten at any moment."""
 
     def __init__(self, ways: Ways, cycle_id: int) -> None:
         self.ways, self.cycle_id = ways, cycle_id
+        self.visited: set[str] = set()
         self.frame: Frame
         self.source: Source
 
     def begin(self) -> bool:
-        """Mark the cycle running and read what stays fixed; False when there is nothing to run."""
-        with self.ways.writing() as session:
-            cycle, connector = self._rows(session)
-            if cycle.state not in UNFINISHED_CYCLES or connector.state != ConnectorState.ACTIVE:
-                return False
+        """Mark the cycle running and read what stays fixed; False when there is nothing to do now."""
+
+        def enter(session: Session, cycle: Cycle, connector: Connector) -> Connector | None:
+            if cycle.state not in UNFINISHED_CYCLES:
+                return None
+            self._halt(cycle, connector)
             now = self.ways.now()
+            if _rests(cycle, connector, now):
+                return None
             if cycle.state == CycleState.REQUESTED:
-                self._start(session, cycle, connector, now)
+                start(session, cycle, connector, now)
             self.frame = frame_of(session, cycle, self.ways.kinds)
-            self._mark_stale(session, connector)
+            mark_stale(session, connector)
             session.expunge(connector)
-        self.source = self.ways.connect(connector)
+            return connector
+
+        connector = self._commit(enter)
+        if connector is None:
+            return False
+        try:
+            self.source = self.ways.connect(connector)
+        except VaultError:
+            raise OutsideError("secret_unreadable") from None
         return True
 
-    def read_all(self) -> None:
-        """Read from the last position to the end of the walk, through every wait that the outside asks for."""
-        attempt = 0
-        while not self._row().watermark_after:
-            try:
-                for pages in self._batches():
-                    attempt = 0
-                    self._take_in(pages)
-            except WatermarkLost as lost:
-                raise _Moot from lost
-            except OutsideError as error:
-                attempt += not isinstance(error, Throttled)
-                self._wait_or_raise(error, max(attempt, 1))
-
-    def absorb_rest(self) -> None:
-        """Take over what earlier previews, disputes or an older mapping left behind."""
-        if not (self.frame.takes_over or self.frame.chosen):
-            return
-        last = 0
+    def carry_out(self) -> None:
+        """Everything between the beginning and the end, as often as the walk must begin anew."""
         while True:
-            self._stop_if_asked()
-            with self.ways.writing() as session:
-                items = load(session, self.frame, *self._stale(last), limit=STALE_PER_COMMIT)
-                if not items:
-                    return
-                last = items[-1].id
-                cycle, _ = self._rows(session)
-                counts, now = Counter(cycle.counts), self.ways.now()
-                entries = absorb(session, self.frame, items, counts, now)
-                store(session, self.frame, items, now)
-                cycle.counts, cycle.progress_at = dict(counts), now
-                events.append(session, self.frame.tenant_id, entries, now)
-
-    def finish(self) -> None:
-        """The last transaction: what takes away, and the watermark."""
-        with self.ways.writing() as session:
-            cycle, connector = self._rows(session)
-            now = self.ways.now()
-            events.append(session, self.frame.tenant_id, end(session, self.frame, cycle, connector, now), now)
+            try:
+                self.read_all()
+                break
+            except WatermarkLost:
+                self.start_over()
+        self.absorb_rest()
+        self.adopt_rest()
+        self._commit(self._finish)
         log.info("cycle ended", cycle=self.cycle_id, connector=self.frame.connector_id)
 
+    def read_all(self) -> None:
+        """Read from the last position to the end of the walk, unless it has been reached before."""
+        row = self._row()
+        if row.watermark_after:
+            return
+        for pages in self._batches(row):
+            self._take_in(pages)
+        if not self._row().watermark_after:
+            raise Unreachable("unexpected_reply", sent=True, reason="no_end")
+
+    def absorb_rest(self) -> None:
+        """Judge again what earlier previews, disputes or an older mapping left behind."""
+        still = (ACCOUNTS.c.stale, ACCOUNTS.c.removed.is_(None), ACCOUNTS.c.situation.in_(ABSORBABLE))
+        self._each_stored(*still)
+
+    def adopt_rest(self) -> None:
+        """Link accounts to people who were here before, now that all accounts that might want them are known."""
+        with self.ways.reading() as session:
+            suitors = waiting_suitors(session, self.frame)
+        if suitors:
+            self._each_stored(adoptable(), suitors=suitors)
+
     def start_over(self) -> None:
-        """The watermark or the position is lost: read everything."""
-        with self.ways.writing() as session:
-            cycle, connector = self._rows(session)
+        """The watermark or the position is lost: read everything. What was taken over stays so."""
+
+        def again(session: Session, cycle: Cycle, connector: Connector) -> None:
+            restarts = cycle.options.get("restarts", 0) + 1
+            if restarts > RESTARTS:
+                raise OutsideError("walk_lost")
             cycle.kind, cycle.position, cycle.watermark_before = CycleKind.INITIAL, None, None
-            cycle.counts = {"pages": 0}
-            cycle.options = {**cycle.options, "restarted": True}
+            cycle.counts = {**cycle.counts, **dict.fromkeys(SIGHTS, 0)}
+            began = {"walk_began_at": self.ways.now().isoformat(), "mapping_version": connector.mapping_version}
+            # People may have vanished between the two walks, so even a first one must look for absence now.
+            cycle.options = {**cycle.options, **began, "restarts": restarts, "first": False}
             connector.watermark = None
             session.execute(sa.delete(SIGHTINGS).where(SIGHTINGS.c.cycle_id == self.cycle_id))
-            session.add_all([cycle, connector])
+
+        self._commit(again)
+        self.visited.clear()
         log.info("cycle starts over", cycle=self.cycle_id, connector=self.frame.connector_id)
 
-    def stopped(self) -> None:
-        """A person stopped it: what was taken over stays, the watermark does not move."""
-        self._close(CycleState.STOPPED, "cycle.stopped", Outcome.DONE, {})
+    def stopped(self, code: str) -> None:
+        """What was taken over stays, the watermark does not move."""
+        error = {"code": code, "params": {}} if code else None
+        self._commit(lambda session, cycle, _: close(session, cycle, CycleState.STOPPED, error, self.ways.now()))
 
-    def fail(self, error: OutsideError) -> None:
-        """It cannot go on: say why. Refused credentials stop the app until someone mends them."""
-        quarantines = for_cycle(error, 99, chance=0.0).act is Act.QUARANTINE
-        told = {"code": error.code, "params": error.params, "request_id": error.request_id}
-        self._close(CycleState.FAILED, "cycle.failed", Outcome.FAILED, told, quarantine=quarantines)
-        log.warning("cycle failed", cycle=self.cycle_id, connector=self.frame.connector_id, code=error.code)
+    def rest_or_fail(self, error: OutsideError) -> None:
+        """The outside wants a rest or cannot be reached: try again later. Else say why it cannot go on."""
 
-    def _start(self, session: Session, cycle: Cycle, connector: Connector, now: datetime) -> None:
-        cycle.state, cycle.started_at, cycle.progress_at = CycleState.RUNNING, now, now
-        cycle.counts, cycle.watermark_before = {"pages": 0}, connector.watermark
-        full = cycle.options.get("full") or not connector.watermark
-        cycle.kind = CycleKind.INITIAL if full else CycleKind.INCREMENTAL
-        known = session.scalar(sa.select(ACCOUNTS.c.id).where(ACCOUNTS.c.connector_id == connector.id).limit(1))
-        cycle.options = {**cycle.options, "first": known is None}
-        session.add(cycle)
-        session.flush()
-        started = events.Entry(
-            actor=cycle.requested_by, action="cycle.started", connector_id=connector.id, cycle_id=cycle.id,
-            names={"app": connector.name}, text={"kind": cycle.kind, "preview": bool(cycle.options.get("preview"))},
-        )  # fmt: skip
-        events.append(session, cycle.tenant_id, [started], now)
+        def settle(session: Session, cycle: Cycle, connector: Connector) -> None:
+            tries = cycle.options.get("tries", 0) + (not isinstance(error, Throttled))
+            decision = for_cycle(error, max(tries, 1), chance=self.ways.chance())
+            told = {"code": error.code, "params": error.params, "request_id": error.request_id}
+            if decision.act not in (Act.RETRY, Act.REST):
+                if decision.act is Act.QUARANTINE:
+                    connector.state, connector.reason = ConnectorState.QUARANTINED, error.code
+                close(session, cycle, CycleState.FAILED, told, self.ways.now())
+                return
+            until = self.ways.now() + timedelta(seconds=decision.after or 0.0)
+            cycle.options = {**cycle.options, "tries": tries, "again_at": until.isoformat()}
+            cycle.error = told
+            if decision.act is Act.REST:
+                connector.rests_until = until
 
-    def _mark_stale(self, session: Session, connector: Connector) -> None:
-        if connector.absorbed_version == connector.mapping_version:
-            return
-        session.execute(
-            sa.update(ACCOUNTS)
-            .where(ACCOUNTS.c.connector_id == connector.id, ACCOUNTS.c.situation.in_([s.value for s in _ABSORBABLE]))
-            .values(stale=True)
-        )
-        connector.absorbed_version = connector.mapping_version
-        session.add(connector)
-        session.flush()
+        self._commit(settle)
+        log.warning("cycle hindered", cycle=self.cycle_id, code=error.code)
 
-    def _batches(self) -> Iterator[Sequence[Page]]:
+    def broke(self) -> None:
+        """Our own fault. Tried again from the last commit a few times, then ended."""
+
+        def settle(session: Session, cycle: Cycle, _: Connector) -> None:
+            breaks = cycle.options.get("breaks", 0) + 1
+            if breaks >= BREAKS:
+                told = {"code": "internal", "params": {}}
+                close(session, cycle, CycleState.FAILED, told, self.ways.now())
+                return
+            until = self.ways.now() + timedelta(seconds=5 * breaks)
+            cycle.options = {**cycle.options, "breaks": breaks, "again_at": until.isoformat()}
+
+        self._commit(settle)
+
+    # -- Pages -----------------------------------------------------------------------------------------------------------
+
+    def _batches(self, row: Cycle) -> Iterator[Sequence[Page]]:
         """Pages in handfuls: as many as are there already, the next one on its way meanwhile."""
-        row = self._row()
         watermark = row.watermark_before if row.kind == CycleKind.INCREMENTAL else None
         pages = self.source.changes(self.frame.attributes, watermark=watermark, position=row.position)
-        with _ahead(pages) as ahead:
-            batch: list[Page] = []
-            while (page := ahead.next()) is not None:
-                batch.append(page)
-                people = sum(len(one.seen) for one in batch)
-                if not ahead.ready or len(batch) >= PAGES_PER_COMMIT or people >= PEOPLE_PER_COMMIT:
+        batch: list[Page] = []
+        with Ahead(pages) as ahead:
+            try:
+                while (page := ahead.next(self._stop_if_asked)) is not None:
+                    batch.append(page)
+                    people = sum(len(one.seen) for one in batch)
+                    if not ahead.ready or len(batch) >= PAGES_PER_COMMIT or people >= PEOPLE_PER_COMMIT:
+                        yield batch
+                        batch = []
+            except (OutsideError, WatermarkLost):
+                if batch:
                     yield batch
-                    batch = []
+                raise
             if batch:
                 yield batch
 
     def _take_in(self, pages: Sequence[Page]) -> None:
+        positions = [page.position for page in pages if page.position]
+        if len({*positions} - self.visited) < len(positions):
+            raise OutsideError("unexpected_reply", reason="loop")
+
+        def take(session: Session, cycle: Cycle, connector: Connector) -> None:
+            self._halt(cycle, connector)
+            now, number = self.ways.now(), cycle.counts["pages"]
+            seen = merged(pages)
+            part = Part()
+            for first in range(0, len(seen), PEOPLE_PER_COMMIT):
+                batch = seen[first : first + PEOPLE_PER_COMMIT]
+                part.add(take_seen(session, self.frame, self.source, batch, now))
+            if cycle.kind == CycleKind.INITIAL and not cycle.options.get("first"):
+                remember_sighting(session, self.frame, number, seen)
+            part.counts["pages"] = len(pages)
+            cycle.position, cycle.watermark_after = pages[-1].position, pages[-1].watermark
+            cycle.error = None
+            cycle.options = {name: value for name, value in cycle.options.items() if name not in ("tries", "again_at")}
+            self._progress(session, cycle, part, now)
+
+        self._commit(take)
+        self.visited.update(positions)
+
+    def _each_stored(self, *conditions: Any, suitors: Counter[int] | None = None) -> None:
+        """Take stored accounts over in order of id, a handful per commit."""
+        if self.frame.chosen is not None:
+            conditions += (ACCOUNTS.c.id.in_(self.frame.chosen),)
+        last = 0
+        while numbers := self._numbers(last, conditions):
+            last = numbers[-1]
+
+            def take(session: Session, cycle: Cycle, connector: Connector, batch: Sequence[int] = numbers) -> None:
+                self._halt(cycle, connector)
+                now = self.ways.now()
+                self._progress(session, cycle, take_stored(session, self.frame, batch, now, suitors), now)
+
+            self._commit(take)
+
+    def _numbers(self, after: int, conditions: Sequence[Any]) -> Sequence[int]:
+        own = (ACCOUNTS.c.connector_id == self.frame.connector_id, ACCOUNTS.c.id > after)
+        query = sa.select(ACCOUNTS.c.id).where(*own, *conditions).order_by(ACCOUNTS.c.id).limit(STALE_PER_COMMIT)
+        with self.ways.reading() as session:
+            return session.scalars(query).all()
+
+    def _progress(self, session: Session, cycle: Cycle, part: Part, now: datetime) -> None:
+        cycle.counts, cycle.progress_at = dict(Counter(cycle.counts) + part.counts), now
+        cycle.counts = {**dict.fromkeys(("pages", *COUNTS), 0), **cycle.counts}
+        session.flush()
+        events.append(session, self.frame.tenant_id, part.entries, now)
+
+    # -- The row ---------------------------------------------------------------------------------------------------------
+
+    def _finish(self, session: Session, cycle: Cycle, connector: Connector) -> None:
+        """The last transaction: what takes away, and the watermark."""
+        self._halt(cycle, connector)
+        now = self.ways.now()
+        events.append(session, self.frame.tenant_id, end(session, self.frame, cycle, connector, now), now)
+
+    def _halt(self, cycle: Cycle, connector: Connector) -> None:
         if self.ways.cut():
             raise _Cut
-        with self.ways.writing() as session:
-            cycle, _ = self._rows(session)
-            if cycle.stop_requested:
-                raise _Stopped
-            counts, now = Counter(cycle.counts), self.ways.now()
-            items = observe(session, self.frame, self.source, pages, counts)
-            entries = absorb(session, self.frame, items, counts, now)
-            store(session, self.frame, items, now)
-            if cycle.kind == CycleKind.INITIAL and not cycle.options.get("first"):
-                remember_sighting(session, self.frame, counts["pages"], pages)
-            counts["pages"] += len(pages)
-            cycle.position, cycle.watermark_after = pages[-1].position, pages[-1].watermark
-            cycle.counts, cycle.progress_at = dict(counts), now
-            session.add(cycle)
-            events.append(session, self.frame.tenant_id, entries, now)
-
-    def _wait_or_raise(self, error: OutsideError, attempt: int) -> None:
-        decision = for_cycle(error, attempt, chance=self.ways.chance())
-        if decision.act not in (Act.RETRY, Act.REST):
-            raise error
-        seconds = decision.after or 0.0
-        until = self.ways.now() + timedelta(seconds=seconds)
-        if decision.act is Act.REST:
-            self._rest(until)
-        while self.ways.now() < until:
-            self._stop_if_asked()
-            self.ways.sleep(min(1.0, max(0.0, (until - self.ways.now()).total_seconds())))
-
-    def _rest(self, until: datetime) -> None:
-        with self.ways.writing() as session:
-            _, connector = self._rows(session)
-            connector.rests_until = until
-            session.add(connector)
-
-    def _close(
-        self, state: CycleState, action: str, outcome: Outcome, error: dict[str, Any], *, quarantine: bool = False
-    ) -> None:
-        with self.ways.writing() as session:
-            cycle, connector = self._rows(session)
-            now = self.ways.now()
-            cycle.state, cycle.ended_at, cycle.error = state, now, error or None
-            if quarantine:
-                connector.state, connector.reason = ConnectorState.QUARANTINED, str(error.get("code", ""))
-            session.execute(sa.delete(SIGHTINGS).where(SIGHTINGS.c.cycle_id == self.cycle_id))
-            session.add_all([cycle, connector])
-            told = events.Entry(
-                actor=cycle.requested_by, action=action, outcome=outcome, connector_id=connector.id, cycle_id=cycle.id,
-                names={"app": connector.name}, text={"counts": cycle.counts, **({"error": error} if error else {})},
-            )  # fmt: skip
-            events.append(session, cycle.tenant_id, [told], now)
-
-    def _stale(self, after: int) -> list[Any]:
-        conditions = [
-            ACCOUNTS.c.stale,
-            ACCOUNTS.c.id > after,
-            ACCOUNTS.c.removed.is_(None),
-            ACCOUNTS.c.situation.in_([situation.value for situation in _ABSORBABLE]),
-        ]
-        if self.frame.chosen is not None:
-            conditions.append(ACCOUNTS.c.id.in_(self.frame.chosen))
-        return conditions
+        if cycle.stop_requested:
+            raise _Stopped
+        if code := barred(connector):
+            raise _Stopped(code)
 
     def _stop_if_asked(self) -> None:
-        if self.ways.cut():
-            raise _Cut
-        if self._row().stop_requested:
-            raise _Stopped
+        with self.ways.reading() as session:
+            self._halt(*self._rows(session))
 
     def _row(self) -> Cycle:
         with self.ways.reading() as session:
-            row = session.get(Cycle, self.cycle_id)
-            if row is None:
-                raise _Stopped
+            row, _ = self._rows(session)
             session.expunge(row)
             return row
 
@@ -315,29 +338,20 @@ class _Walk:
         query = select(Connector).where(Connector.tenant_id == cycle.tenant_id, Connector.id == cycle.connector_id)
         return cycle, session.exec(query).one()
 
-
-class _Ahead:
-    """Pages from another thread, one ahead of the reader."""
-
-    def __init__(self, pool: ThreadPoolExecutor, pages: Iterator[Page]) -> None:
-        self._pool, self._pages = pool, pages
-        self._coming: Future[Page | None] = pool.submit(self._fetch)
-
-    @property
-    def ready(self) -> bool:
-        return self._coming.done()
-
-    def next(self) -> Page | None:
-        page = self._coming.result()
-        if page is not None:
-            self._coming = self._pool.submit(self._fetch)
-        return page
-
-    def _fetch(self) -> Page | None:
-        return next(self._pages, None)
+    def _commit(self, work: Callable[[Session, Cycle, Connector], T]) -> T:
+        """One transaction over the cycle's rows; begun anew when the database was busy or two writers crossed."""
+        for attempt in range(1, BUSY_TRIES + 1):
+            try:
+                with self.ways.writing() as session:
+                    return work(session, *self._rows(session))
+            except sa.exc.OperationalError:
+                if attempt == BUSY_TRIES:
+                    raise
+            self.ways.sleep(float(attempt))
+        raise AssertionError("unreachable")
 
 
-@contextmanager
-def _ahead(pages: Iterator[Page]) -> Iterator[_Ahead]:
-    with ThreadPoolExecutor(1, thread_name_prefix="next-page") as pool:
-        yield _Ahead(pool, pages)
+def _rests(cycle: Cycle, connector: Connector, now: datetime) -> bool:
+    again_at = cycle.options.get("again_at")
+    waits = again_at is not None and now < datetime.fromisoformat(again_at)
+    return waits or (connector.rests_until is not None and now < connector.rests_until)
