@@ -50,7 +50,7 @@ class Cloud:
 
     ``transport`` replaces the network (it is given the URL it will serve); ``ca_bundle`` is trusted beside the system's
     own roots. ``client_id`` and ``secret`` are the registration to use in this cloud when a connector has none.
-    ``public`` marks the maker's own hosts, the only ones for which proxies of the environment are used.
+    ``public`` marks the maker's own hosts, the only ones for which proxies and roots of the environment are used.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Wire:
             transport=cloud.transport(self.url) if cloud.transport else None,
             verify=_trust(cloud),
             trust_env=cloud.public,
-            timeout=httpx2.Timeout(connect=10, read=60, write=30, pool=10),
+            timeout=httpx2.Timeout(connect=5, read=60, write=30, pool=10),
             limits=httpx2.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=90),
             headers={"User-Agent": "provision"},
             follow_redirects=False,
@@ -320,20 +320,20 @@ def _trust(cloud: Cloud) -> ssl.SSLContext | bool:
         return True
     bundle = cloud.ca_bundle
     try:
-        return _roots(bundle, bundle.stat().st_mtime_ns if bundle else 0)
+        return _roots(bundle, bundle.stat().st_mtime_ns if bundle else 0, cloud.public)
     except OSError:  # ssl's errors are among them
         pass
     raise Refused("ca_bundle_unreadable", path=str(bundle))
 
 
 @lru_cache(maxsize=8)
-def _roots(bundle: Path | None, _changed: int) -> ssl.SSLContext:
+def _roots(bundle: Path | None, _changed: int, trust_env: bool) -> ssl.SSLContext:
     """Return the system's trust plus our own roots. Explicit, since the environment would override a path.
 
     Kept, as reading the roots takes longer than most calls.
     """
     if bundle is None:
-        return httpx2.create_ssl_context(trust_env=False)
+        return httpx2.create_ssl_context(trust_env=trust_env)
     context = ssl.create_default_context()
     context.load_verify_locations(cafile=str(bundle))
     return context

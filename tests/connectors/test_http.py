@@ -1,10 +1,11 @@
 """The manners of the wire."""
 
 import json
+import socket
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from provision.connectors.credentials import Secret
 from provision.connectors.http import (
     BODY_LIMIT,
     LONGEST_REST,
@@ -327,8 +329,37 @@ def test_a_bundle_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None
 
 
 def test_a_world_does_not_show_its_secrets() -> None:
-    ground = Cloud("custom", HOME, HOME)
-    assert "canary" not in repr(replace(ground, client_id="x"))
+    cloud = Cloud("custom", HOME, HOME, client_id="app", secret=Secret("canary"))
+    world = World(clouds={"custom": cloud}, default_client_id="app", default_secret=Secret("canary"))
+    assert "app" in repr(world)
+    assert "canary" not in repr(world)
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_only_the_makers_own_hosts_are_reached_through_the_environments_proxy(
+    monkeypatch: pytest.MonkeyPatch, public: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        accepted: list[bool] = []
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                proxy.accept()[0].close()
+                accepted.append(True)
+
+        proxy.settimeout(5 if public else 0)
+        server = threading.Thread(target=hang_up)
+        server.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        line = Wire("https://127.0.0.1:9", Cloud("custom", HOME, HOME, public=public), World(clouds={}))
+        with pytest.raises(Unreachable):
+            line.send("GET", "https://127.0.0.1:9/", template="/")
+        server.join()
+        with suppress(OSError):
+            proxy.settimeout(0)
+            proxy.accept()[0].close()
+            accepted.append(True)
+    assert bool(accepted) is public
 
 
 # -- Trying again ------------------------------------------------------------------------------------------------------
