@@ -21,6 +21,7 @@ from provision.core.vocabulary import (
 )
 from provision.services import events
 
+_CONFIG = {"domain": "contoso.example", "cloud": "sandbox"}
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}\n=cmd|calc'
 ROWS = (
     ("given_name", "givenName"),
@@ -32,7 +33,13 @@ ROWS = (
 
 def app(session: Session, tenant: int, now: datetime, name: str = "Office 365", **values: Any) -> Connector:
     """An app with the four plain rows of the default mapping."""
-    given: dict[str, Any] = {"facts_at": now, "features": {"import": True}, "config": {}, "created_at": now, **values}
+    given: dict[str, Any] = {
+        "facts_at": now,
+        "features": {"import": True},
+        "config": _CONFIG,
+        "created_at": now,
+        **values,
+    }
     row = Connector(tenant_id=tenant, kind=Kind.MICROSOFT365, name=name, **given)
     session.add(row)
     session.flush()
@@ -127,7 +134,16 @@ def hostile(session: Session, tenant: int, now: datetime) -> User:
     values: dict[str, Any] = dict.fromkeys((*profile, "company", "mobile"), HOSTILE)
     row = person(session, tenant, now, HOSTILE, **values, extra={"badge": HOSTILE}, origins={})
     evil = app(session, tenant, now, name=HOSTILE)
-    evil.facts = {"rights": [{"name": HOSTILE, "state": "missing"}], "notes": {"trouble": {"code": HOSTILE}}}
+    trouble = {"code": HOSTILE, "params": {"app": HOSTILE}, "at": now.isoformat()}
+    evil.facts = {
+        "name": HOSTILE,
+        "people": 1,
+        "domains": [{"name": HOSTILE, "verified": True, "federated": True}],
+        "seats": [{"sku": HOSTILE, "part": HOSTILE, "name": HOSTILE, "total": 2, "used": 2, "free": 0}],
+        "excess": [HOSTILE],
+        "rights": [{"name": HOSTILE, "why": HOSTILE, "without": HOSTILE, "state": "missing"}],
+        "notes": {"trouble": trouble},
+    }
     session.add(evil)
     seen = {"givenName": f"other {HOSTILE}"}
     account(session, evil, row, now, anchor=HOSTILE, observed=seen, standing={"guest": True, "roles": [HOSTILE]})

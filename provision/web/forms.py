@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from werkzeug.datastructures import MultiDict
 
@@ -20,6 +20,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
 """One line of text as people type it."""
+
+
+Maybe = BeforeValidator(lambda value: value or None)
+"""An empty choice means no choice."""
+
+Number = Annotated[Annotated[int, Field(ge=1, le=2**63 - 1)] | None, Maybe]
+"""The number of a row, or none."""
+
+Cursor = Annotated[Annotated[str, Field(max_length=2000)] | None, Maybe]
+"""A place to continue from, or none."""
 
 
 class Form(BaseModel):

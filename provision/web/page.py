@@ -104,6 +104,8 @@ def install(app: Flask, house: House) -> None:
     guard.install(app, house)
     faults.install(app)
     app.context_processor(_given)
+    # In templates _() takes constants only: what it returns counts as markup. Words that are data go through this filter.
+    app.jinja_env.filters["translated"] = lambda word: str(_(str(word)))
     app.after_request(_told)
     app.add_url_rule("/healthz", "healthz", guard.public(_healthz))
     app.add_url_rule("/readyz", "readyz", guard.public(_readyz))

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 from flask import Blueprint, Response, g, request, stream_with_context, url_for
 from flask_babel import format_date, format_time
 from flask_babel import gettext as _
-from pydantic import BeforeValidator, Field
 
 from provision.core import sheet
 from provision.core.remedies import Remedy, explain
@@ -22,7 +21,7 @@ from provision.services import connectors, reports
 from provision.services.reports import Filter, Row, Summary
 from provision.web import guard
 from provision.web.chart import Chart, chart
-from provision.web.forms import Form, Line, read
+from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
 from provision.web.page import house, page
 
 bp = Blueprint("reports", __name__)
@@ -36,20 +35,18 @@ _SPANS = {
 }
 _BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
-Maybe = BeforeValidator(lambda value: value or None)
-
 
 class Wanted(Form):
     """What the address of the report may say. ``since`` and ``until`` are days, both included, for the span *dates*."""
 
     who: Line = ""
-    app: Annotated[int | None, Maybe, Field(ge=1, le=_MOST)] = None
+    app: Number = None
     span: Literal["day", "week", "month", "quarter", "all", "dates"] = "day"
     since: Annotated[date | None, Maybe] = None
     until: Annotated[date | None, Maybe] = None
     result: Annotated[Outcome | None, Maybe] = None
-    after: Annotated[str | None, Maybe, Field(max_length=200)] = None
-    event: Annotated[int | None, Maybe, Field(ge=1, le=_MOST)] = None
+    after: Cursor = None
+    event: Number = None
 
     def filter(self, now: datetime) -> Filter:
         """The same as the service asks it."""

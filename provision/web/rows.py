@@ -132,6 +132,6 @@ def _row(position: int, theirs: str, kind: str, ours: str, flow: str, owner: str
         kind=MappingKind(kind) if computed else MappingKind.ATTRIBUTE,
         flow=Flow(flow) if flow in tuple(Flow) else Flow.ALWAYS,
         owner=Owner(owner) if owner in tuple(Owner) else Owner.EITHER,
-        matching_priority=int(match) if match.isascii() and match.isdigit() and len(match) < 3 else None,
+        matching_priority=(int(match) or None) if match.isascii() and match.isdigit() and len(match) < 3 else None,
         position=position,
     )

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response, g, request, stream_with_context
 from flask_babel import gettext as _
-from pydantic import BeforeValidator, Field
 
 from provision.core import sheet
 from provision.core.deeds import blanks, changed_names, deed, label
@@ -17,19 +16,15 @@ from provision.core.vocabulary import Lifecycle, Role, Situation
 from provision.services import connectors, users
 from provision.services.users import Query, Row, Standing
 from provision.web import guard
-from provision.web.forms import Form, Line, read
+from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
 from provision.web.page import house, page
 
 bp = Blueprint("users", __name__)
 
-_MOST = 2**63 - 1
 _PROBLEMS = (Situation.DISPUTED, Situation.GONE)
 _COLUMNS = (
     "name", "email", "username", "employee_id", "department", "title", "status", "source", "apps", "changed",
 )  # fmt: skip
-
-Maybe = BeforeValidator(lambda value: value or None)
-"""An empty choice in a form means no choice."""
 
 
 class Wanted(Form):
@@ -37,12 +32,12 @@ class Wanted(Form):
 
     q: Line = ""
     status: Annotated[Lifecycle | None, Maybe] = None
-    app: Annotated[int | None, Maybe, Field(ge=1, le=_MOST)] = None
+    app: Number = None
     account: Annotated[Standing | None, Maybe] = None
     problem: Annotated[Situation | None, Maybe] = None
     sort: Literal["name", "-name", "email", "-email", "changed", "-changed"] = "name"
-    after: Annotated[str | None, Maybe, Field(max_length=2000)] = None
-    before: Annotated[str | None, Maybe, Field(max_length=2000)] = None
+    after: Cursor = None
+    before: Cursor = None
 
     def query(self) -> Query:
         """The same as the service asks it."""
