@@ -22,7 +22,7 @@ from provision.sandbox import Sandbox
 from provision.sandbox.serve import serve as serve_sandbox
 from provision.services import connectors
 from provision.vault import Vault, keys_from_file, read_keys
-from provision.web import apps, home, imports, page, provisioning, reports, signin, users
+from provision.web import apps, guard, home, imports, page, provisioning, reports, signin, users
 
 Connect = Callable[[Connector], Source]
 Clock = Callable[[], datetime]
@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None, *, house: House | None = None, 
     page.install(app, house)
     for module in _PAGES:
         app.register_blueprint(module.bp)
+    guard.verify(app)
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/sandbox": _for_browsers(house)})  # type: ignore[method-assign]
     return app
 
