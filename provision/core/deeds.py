@@ -61,8 +61,20 @@ def changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[s
     return sorted({*before, *after}, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
 
 
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Label, value before and value after of what changed, in the order of the profile; a status as a word."""
+    return [
+        (label(name), _told(name, before.get(name)), _told(name, after.get(name)))
+        for name in changed_names(before, after)
+    ]
+
+
 def label(attribute: str) -> str:
     """An attribute as people read it."""
     if attribute == "lifecycle":
         return "Status"
     return USER_ATTRIBUTES.get(attribute, attribute.removeprefix("extra."))
+
+
+def _told(attribute: str, value: Any) -> Any:
+    return str(value).capitalize() if attribute == "lifecycle" and value else value

@@ -54,13 +54,11 @@ def chart(values: Sequence[tuple[int, int]], labels: Sequence[str]) -> Chart:
 
 
 def round_up(number: int) -> int:
-    """The next of 4, 10, 20, 40, 50, 100, 200, 400 …: what a grid line may stand for."""
+    """The next of 4, 6, 8, 10, 20, 40, 60, 80, 100, 200 …: what a grid line may stand for."""
     size = 1
-    while True:
-        for first in (4, 10, 20, 40, 50):
-            if number <= first * size:
-                return first * size
+    while number > 10 * size:
         size *= 10
+    return next(first * size for first in (2, 4, 6, 8, 10) if number <= first * size and first * size >= 4)
 
 
 def _height(number: int, most: int, room: int) -> float:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, request, stream_with_context
 from flask_babel import gettext as _
 
 from provision.core import sheet
-from provision.core.deeds import blanks, changed_names, deed, label
+from provision.core.deeds import blanks, changes, deed, label
 from provision.core.vocabulary import Lifecycle, Role, Situation
 from provision.services import connectors, users
 from provision.services.users import Query, Row, Standing
@@ -137,6 +137,6 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
         "actor": event.actor,
         "outcome": event.outcome,
         "new": event.action == "user.created",
-        "pairs": [(_(label(name)), before.get(name), after.get(name)) for name in changed_names(before, after)],
+        "pairs": [(_(name), was, now) for name, was, now in changes(before, after)],
         "kept": [(_(label(name)), *pair) for name, pair in (detail.text.get("kept") or {}).items()] if detail else [],
     }

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from provision.core.deeds import PEOPLE, RUNS, Deed, blanks, changed_names, deed, label
+from provision.core.deeds import PEOPLE, RUNS, Deed, blanks, changes, deed
 from provision.core.tables import Connector, Event, EventDetail
 from provision.core.vocabulary import Outcome, key
 from provision.services.errors import NotFound
@@ -105,8 +105,7 @@ class Row:
     @property
     def changes(self) -> list[tuple[str, Any, Any]]:
         """Attribute's label, value before, value after; in the order of the profile."""
-        names = changed_names(self.before, self.after)
-        return [(label(name), self.before.get(name), self.after.get(name)) for name in names]
+        return changes(self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,20 +191,20 @@ def summary(session: Session, tenant_id: int, wanted: Filter) -> Summary:
 
 def as_cells(each: Row) -> list[Any]:
     """A row as the cells of ``COLUMNS``."""
-    changes = "; ".join(f"{name}: {_said(was)} → {_said(now)}" for name, was, now in each.changes)
+    changed = "; ".join(f"{name}: {_said(was)} → {_said(now)}" for name, was, now in each.changes)
     at = each.at.isoformat(timespec="seconds")
     told = [at, each.user, each.address, each.app, each.deed.value, each.outcome.value, each.message, each.actor]
-    return [*told, changes]
+    return [*told, changed]
 
 
 def as_object(each: Row) -> dict[str, Any]:
     """A row as JSON holds it."""
-    changes = {name: [was, now] for name, was, now in each.changes}
+    changed = {name: [was, now] for name, was, now in each.changes}
     return dict(zip(COLUMNS, as_cells(each), strict=True)) | {
         "id": each.id,
         "user_id": each.user_id,
         "action": each.action,
-        "changes": changes,
+        "changes": changed,
         "cycle_id": each.cycle_id,
     }
 
