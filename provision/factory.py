@@ -22,7 +22,7 @@ from provision.sandbox import Sandbox
 from provision.sandbox.serve import serve as serve_sandbox
 from provision.services import connectors
 from provision.vault import Vault, keys_from_file, read_keys
-from provision.web import apps, guard, home, imports, page, provisioning, reports, signin, users
+from provision.web import apps, guard, home, imports, page, provisioning, reports, signin, statics, users
 
 Connect = Callable[[Connector], Source]
 Clock = Callable[[], datetime]
@@ -54,6 +54,7 @@ def create_app(settings: Settings | None = None, *, house: House | None = None, 
     app = Flask("provision", template_folder=str(assets("templates")), static_folder=str(assets("static")))
     app.secret_key = house.vault.derived("cookies")
     page.install(app, house)
+    statics.install(app)
     for module in _PAGES:
         app.register_blueprint(module.bp)
     guard.verify(app)
