@@ -1,0 +1,101 @@
+"""Journeys: the real product in a process of its own, a real Chromium, and one product per file of journeys."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.journeys.product import Product
+from tests.journeys.visitor import Visitor
+
+_FLAGS = [
+    "--no-sandbox",  # as root, as on most build machines
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-background-networking",
+]
+PEOPLE = 60
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, or Playwright's own where there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """``provision demo``, fresh for each file of journeys; it must end in order and without a stack trace in its log."""
+    product = Product(tmp_path_factory.mktemp("product"), PEOPLE).start()
+    yield product
+    ended = product.stop()
+    assert "Traceback" not in product.printed, product.printed[product.printed.index("Traceback") - 500 :]
+    assert ended == 0
+
+
+@pytest.fixture(scope="module")
+def owner(chromium: Browser, product: Product) -> Any:
+    """The cookies of the demo's owner, who has just set a password by the printed link."""
+    visitor = Visitor(chromium, product)
+    visitor.set_password()
+    state = visitor.context.storage_state()
+    assert visitor.leave() == []
+    return state
+
+
+@pytest.fixture(scope="module")
+def connected(chromium: Browser, product: Product, owner: Any) -> Any:
+    """The owner's cookies, after consent was granted in the browser."""
+    visitor = Visitor(chromium, product, state=owner)
+    visitor.open("")
+    visitor.open_app()
+    visitor.grant_consent()
+    assert visitor.leave() == []
+    return owner
+
+
+@pytest.fixture(scope="module")
+def importing(chromium: Browser, product: Product, connected: Any) -> Any:
+    """The owner's cookies, after Import User was switched on."""
+    visitor = Visitor(chromium, product, state=connected)
+    visitor.open("provisioning")
+    visitor.switch(**{"import": True})
+    assert visitor.leave() == []
+    return connected
+
+
+@pytest.fixture(scope="module")
+def imported(chromium: Browser, product: Product, importing: Any) -> Any:
+    """The owner's cookies, after the first import."""
+    visitor = Visitor(chromium, product, state=importing)
+    visitor.open("imports")
+    visitor.import_all()
+    assert visitor.leave() == []
+    return importing
+
+
+@pytest.fixture
+def visit(chromium: Browser, product: Product) -> Iterator[Callable[..., Visitor]]:
+    """Sit down at a browser: ``visit(owner)`` with those cookies, ``visit()`` as a stranger."""
+    visitors: list[Visitor] = []
+
+    def _visit(state: Any = None, **more: Any) -> Visitor:
+        visitors.append(Visitor(chromium, product, state=state, **more))
+        return visitors[-1]
+
+    yield _visit
+    assert [line for visitor in visitors for line in visitor.leave()] == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a journey puts what it downloads."""
+    return tmp_path

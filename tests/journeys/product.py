@@ -1,0 +1,131 @@
+"""The running product, as a newcomer starts it: one process, one data directory, the sandbox tenant beside it.
+
+Owns the process's life; never looks into the product's memory. What a journey arranges, it arranges as an
+administrator would (the command line), as Microsoft would (the sandbox's file), or in the product's database file.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from provision.config import Settings
+from provision.factory import open_house
+from provision.house import House
+from provision.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+OWNER = "owner@fjordvik.example"
+PASSWORD = "four calm herons wade at dawn"
+TENANT = "fjordvik"
+APP = "Office 365 / Azure AD"
+_RUN = "import sys; from provision.factory import main; main(sys.argv[1:])"
+_PATIENCE = 60.0
+
+
+class Product:
+    """``provision demo`` in a process of its own."""
+
+    def __init__(self, folder: Path, people: int) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.home = f"{self.url}/t/{TENANT}/"
+        self._people = people
+        self._process: subprocess.Popen[bytes] | None = None
+        self._opened: tuple[House, Sandbox] | None = None
+
+    def start(self) -> "Product":
+        """Return when it answers that it can do its work."""
+        with (self.folder / "output").open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _RUN, "demo", "--port", str(self.port), "--users", str(self._people)],
+                cwd=self.folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_ready()
+        return self
+
+    def stop(self) -> int:
+        """End it as a service manager would, and return how it ended."""
+        if self._opened:
+            self._opened[0].db.close()
+            self._opened[1].close()
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(30)
+
+    @property
+    def printed(self) -> str:
+        """Everything it has written so far: what a person reads and its log."""
+        return (self.folder / "output").read_text()
+
+    @property
+    def link(self) -> str:
+        """The one-time link it printed at its start."""
+        found = re.search(r"Sign in\s+(\S+/first/\S+)", self.printed)
+        assert found, self.printed
+        return found[1]
+
+    def command(self, *arguments: str, given: str = "") -> str:
+        """Run ``provision …`` beside it, and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, *arguments],
+            cwd=self.folder,
+            env=self._environment() | {"PROVISION_PUBLIC_URL": self.url},
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @property
+    def house(self) -> House:
+        """The same installation opened beside it, for what no page can arrange yet."""
+        return self._beside()[0]
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The tenant at “Microsoft”: what is changed here is what Microsoft says from now on."""
+        return self._beside()[1]
+
+    def _beside(self) -> tuple[House, Sandbox]:
+        if self._opened is None:
+            settings = Settings(_env_file=None, data_dir=self.folder / "data", public_url=self.url)  # type: ignore[call-arg]
+            self._opened = open_house(settings), Sandbox(self.folder / "data" / "sandbox.db")
+        return self._opened
+
+    def _environment(self) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("PROVISION_")}
+        return ours | {"PROVISION_DATA_DIR": str(self.folder / "data"), "PYTHONPATH": str(ROOT)}
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, self.printed
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(f"not ready after {_PATIENCE} s:\n{self.printed}")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
