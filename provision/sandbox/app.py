@@ -22,7 +22,7 @@ from provision.sandbox.people import DOMAIN
 from provision.sandbox.store import Store, fact, set_fact
 from provision.sandbox.tokens import thumbprints
 from provision.sandbox.weather import Weather
-from provision.sandbox.wire import Answer, call_of, response_of
+from provision.sandbox.wire import Answer, call_of, repaired, response_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -64,7 +64,7 @@ class Sandbox:
 
     def wsgi(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """The WSGI application. Raises LostAnswer when a fault has the connection die without an answer."""
-        request = Request(environ)
+        request = Request(repaired(environ))
         response = self._respond(request)
         response.headers["Date"] = format_datetime(self.cloud.now().astimezone(UTC), usegmt=True)
         return response(environ, start_response)

@@ -41,7 +41,8 @@ KNOBS: dict[str, float] = {
 class Fault:
     """One thing that goes wrong.
 
-    `method` and `path` are patterns (`*`, `?`) for the request, the path with its version: `/v1.0/users/*`. The first
+    `method` and `path` are patterns (`*`, `?`) for the request, the path with its version: `/v1.0/users/*`; those of
+    the login host begin with the tenant: `/*/oauth2/v2.0/token`. The first
     `skip` matching requests pass, then it strikes `times` times (None: for ever), each with `probability`, drawn from
     `seed` and the number of the request. `details` depend on the kind:
 
@@ -56,7 +57,7 @@ class Fault:
 
     kind: str
     method: str = "*"
-    path: str = "*"
+    path: str = "/v1.0/*"
     skip: int = 0
     times: int | None = 1
     probability: float = 1.0
@@ -87,11 +88,13 @@ class Faults:
         _check_knobs(knobs)
 
     def bind(self, store: Store) -> None:
-        """Write what was remembered into the directory; done by the sandbox."""
+        """Put what was remembered into the directory, in place of what was there; done by the sandbox."""
+        faults, knobs = self._waiting, self._knobs
         self._store = store
-        self.add(*self._waiting)
-        self.turn(**self._knobs)
-        self._waiting, self._knobs = [], {}
+        if faults or knobs:
+            self.clear()
+            self.add(*faults)
+            self.turn(**knobs)
 
     def add(self, *faults: Fault) -> None:
         """Ask for faults; several that match one request strike together, in the order of asking."""

@@ -76,6 +76,16 @@ class Answer:
         return msgspec.json.encode(self.body)
 
 
+def repaired(environ: dict[str, Any]) -> dict[str, Any]:
+    """Undo what some in-process clients do to a path outside ASCII: they hand it over decoded, against PEP 3333."""
+    path = environ.get("PATH_INFO", "")
+    try:
+        path.encode("latin-1").decode()
+    except UnicodeError:
+        return {**environ, "PATH_INFO": path.encode().decode("latin-1")}
+    return environ
+
+
 def call_of(request: Request, prefix: str) -> Call:
     """Read a WSGI request whose path starts with `prefix`; a body above Graph's 4 MB is cut and thus refused as JSON."""
     return Call(

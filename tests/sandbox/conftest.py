@@ -154,7 +154,7 @@ def served(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[Sandbox, ssl.SSLC
     public.close()
 
 
-def strike(kind: str, path: str = "*", **different: Any) -> Fault:
+def strike(kind: str, path: str = "/v1.0/*", **different: Any) -> Fault:
     """A fault on Graph paths, with its details beside the usual fields."""
     fields = {
         name: different.pop(name) for name in ("method", "skip", "times", "probability", "seed") if name in different

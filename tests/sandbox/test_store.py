@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -157,3 +158,20 @@ def test_hashes_are_salted_and_compare() -> None:
     assert verify_password("Korrekt-Horse-9", first)
     assert not verify_password("korrekt-Horse-9", first)
     assert not verify_password(NEW["displayName"], None)  # type: ignore[arg-type]
+
+
+def test_a_name_is_given_once_however_many_ask_at_once(sandbox: Sandbox, graph: Caller) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: graph.call("POST", "/users", NEW).status_code, range(16)))
+    assert sorted(answers) == [201, *[400] * 15]
+
+
+def test_the_last_seat_is_given_once_however_many_ask_at_once(graph: Caller) -> None:
+    people = [graph.create(userPrincipalName=f"crew{number}@fjordvik.example")["id"] for number in range(8)]
+    sku = next(item for item in graph.get("/subscribedSkus")["value"] if item["skuPartNumber"] == "SPB")
+    body = {"addLicenses": [{"skuId": sku["skuId"]}], "removeLicenses": []}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda one: graph.call("POST", f"/users/{one}/assignLicense", body).status_code, people)
+        )
+    assert sorted(answers) == [200] * 5 + [400] * 3

@@ -176,6 +176,12 @@ def test_a_user_is_found_by_id_by_name_and_by_key(graph: Caller) -> None:
         assert graph.get(f"/users{separator}{path}")["id"] == person["id"]
 
 
+def test_a_name_that_looks_like_an_action_is_a_name(graph: Caller) -> None:
+    person = graph.create(userPrincipalName="microsoft.graph.delta@fjordvik.example")
+    assert graph.get("/users/microsoft.graph.delta@fjordvik.example")["id"] == person["id"]
+    assert graph.get("/users/microsoft.graph.delta()")["@odata.deltaLink"]
+
+
 def test_a_guest_is_found_with_the_hash_encoded(graph: Caller) -> None:
     guest = graph.person(lambda one: one["userType"] == "Guest")
     encoded = guest["userPrincipalName"].replace("#", "%23")

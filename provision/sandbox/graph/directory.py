@@ -113,9 +113,11 @@ def _service_principals(db: sqlite3.Connection, role: str) -> list[dict[str, Any
 
 
 def _role(db: sqlite3.Connection, role: str) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM roles WHERE id = :role OR template = :role", {"role": role.lower()}
-    ).fetchone()
+    """Find a role by its id or, where it was spelled as a key, by its template."""
+    template = role.removeprefix("roleTemplateId=")
+    column = "id" if template == role else "template"
+    query = f"SELECT * FROM roles WHERE {column} = ?"  # noqa: S608 - one of the two just named
+    row: sqlite3.Row | None = db.execute(query, (template.lower(),)).fetchone()
     if row is None:
         raise not_found(role)
     return row

@@ -62,7 +62,6 @@ ROUTES = (
     Route("GET", "subscribedSkus/{sku}", directory.get_sku, READ_SKUS, 3),
     Route("GET", "directoryRoles", directory.list_roles, READ_ROLES),
     Route("GET", "directoryRoles/{role}", directory.get_role, READ_ROLES),
-    Route("GET", "directoryRoles/roleTemplateId={role}", directory.get_role, READ_ROLES),
     Route("GET", "directoryRoles/{role}/members", directory.list_role_members, READ_ROLES),
     Route("GET", "users", users.list_users, READ_USERS, 2),
     Route("GET", "users/$count", users.count_users, READ_USERS, 2),

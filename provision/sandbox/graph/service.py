@@ -75,9 +75,7 @@ def normal_path(path: str) -> str:
     """Bring the spellings of a path together: `users('x')`, key alternates, `delta()`, qualified casts and actions."""
     path = re.sub(r"\((?:userPrincipalName=|id=)?'((?:[^']|'')*)'\)", lambda m: "/" + m[1].replace("''", "'"), path)
     path = re.sub(r"\((roleTemplateId)='?([0-9a-fA-F-]+)'?\)", r"/\1=\2", path)
-    path = path.replace("()", "").replace("microsoft.graph.", "graph.")
-    path = re.sub(r"graph\.(?!user\b|group\b)", "", path)
-    return path.strip("/")
+    return "/".join(_plain_segment(segment) for segment in path.strip("/").split("/"))
 
 
 def units(route: Route, call: Call) -> int:
@@ -122,6 +120,14 @@ def _identified(cloud: Cloud, call: Call, proceed: Callable[[], Answer]) -> Answ
             **result.headers,
         }
     )
+
+
+def _plain_segment(segment: str) -> str:
+    """Shorten a cast to `graph.user` and a qualified action to its name; a sign-in name is left as it is."""
+    if "@" in segment:
+        return segment
+    name = segment.removesuffix("()").removeprefix("microsoft.")
+    return name if name in ("graph.user", "graph.group") else name.removeprefix("graph.")
 
 
 def _match(pattern: str, parts: list[str]) -> dict[str, str] | None:
