@@ -55,6 +55,7 @@ def seen(session: Session, tenant_id: int, connector_id: int) -> str:
         row.mapping_version,
         row.features,
         row.approval,
+        connectors.Settled.now(row).model_dump(mode="json"),
         [asdict(one) for one in rows(session, tenant_id, connector_id)],
     ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

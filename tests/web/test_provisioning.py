@@ -1,0 +1,342 @@
+"""Provisioning: the four switches and Attribute Mapping, edited without script, tried on real people before saving."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from provision.core.mapping import Row
+from provision.core.vocabulary import Direction, MappingKind
+from provision.house import House
+from provision.services import connectors, mappings
+from tests import office
+from tests.cast import Browser, Cast
+
+HERE = "/t/contoso/provisioning"
+
+
+@pytest.fixture
+def o365(house: House, cast: Cast) -> int:
+    return office.connected(house, cast.contoso)
+
+
+@pytest.fixture
+def rows(house: House, cast: Cast, o365: int):
+    def _rows() -> list[Row]:
+        with house.db.reading() as session:
+            return mappings.rows(session, cast.contoso, o365)
+
+    return _rows
+
+
+def _form(page: str) -> MultiDict[str, str]:
+    """What a browser would send of the mapping form as it stands."""
+    body = page[page.index('id="mapping"') : page.index("</form>", page.index('id="mapping"'))]
+    sent: MultiDict[str, str] = MultiDict()
+    for tag in re.finditer(r"<(?:input\b([^>]*)|select\b([^>]*)>(.*?)</select)>", body, re.DOTALL):
+        attributes, inside = tag[1] or tag[2], tag[3]
+        told = dict(re.findall(r'([\w-]+)="([^"]*)"', attributes))
+        bare = re.sub(r'"[^"]*"', "", attributes)
+        if "name" not in told or "disabled" in bare or "form" in told:
+            continue
+        if inside is not None:
+            options = re.findall(r'<option value="([^"]*)"( selected)?', inside)
+            sent.add(told["name"], unescape(next((value for value, on in options if on), options[0][0])))
+        elif told.get("type") != "checkbox" or re.search(r"\bchecked\b", bare):
+            sent.add(told["name"], unescape(told.get("value", "")))
+    return sent
+
+
+def _post(browser: Browser, form: MultiDict[str, str], path: str = "", **more: Any):
+    sent = form.copy()
+    sent["csrf_token"] = browser.token()
+    return browser.client.post(HERE + path, data=sent, **more)
+
+
+def _set(form: MultiDict[str, str], name: str, index: int, value: str) -> None:
+    values = form.getlist(name)
+    values[index] = value
+    form.setlist(name, values)
+
+
+@pytest.fixture
+def form(ada: Browser, o365: int) -> MultiDict[str, str]:
+    return _form(ada.get(HERE).text)
+
+
+# -- What stands there -------------------------------------------------------------------------------------------------------
+
+
+def test_without_an_app_the_page_leads_to_apps(ada: Browser) -> None:
+    assert "/t/contoso/apps" in ada.get(HERE).text
+
+
+def test_A_9_and_A_10_the_drop_down_chooses_the_app_whose_settings_load(
+    ada: Browser, house: House, cast: Cast, o365: int
+) -> None:
+    other = office.added(house, cast.contoso, name="Other tenant")
+    shown = ada.get(HERE, query_string={"app": other}).text
+    assert re.search(rf'<option value="{other}" selected>Other tenant', shown)
+    assert "Other tenant is not connected yet" in shown
+
+
+def test_A_11_the_section_has_the_guides_columns(ada: Browser, o365: int) -> None:
+    shown = ada.get(HERE).text
+    assert [
+        name for name in ("Attribute Mapping", "Target Attributes", "provision Attribute", "Value") if name not in shown
+    ] == []
+
+
+def test_A_12_the_default_rows_are_the_guides(ada: Browser, o365: int) -> None:
+    shown = ada.get(HERE).text
+    for theirs, label in (
+        ("givenName", "First Name"),
+        ("surname", "Last Name"),
+        ("mailNickname", "Username"),
+        ("userPrincipalName", "Email Address"),
+    ):
+        row = shown[shown.index(f"<code>{theirs}</code>") :]
+        row = row[: row.index("</tr>")]
+        assert re.search(rf"<option value=\"\w+\" selected>{label}</option>", row)
+        assert re.search(r'<option value="profile" selected>Default User Profile', row)
+
+
+def test_A_14_there_are_four_switches_by_the_guides_names(ada: Browser, o365: int) -> None:
+    shown = ada.get(HERE).text
+    assert re.findall(r'role="switch"[^>]*><span>([^<]+)</span>', shown) == [
+        "Import User",
+        "Create User",
+        "Edit User",
+        "Delete User",
+    ]
+
+
+def test_A_8_before_consent_no_switch_can_be_turned_on(ada: Browser, house: House, cast: Cast) -> None:
+    app = office.added(house, cast.contoso)
+    shown = ada.get(HERE).text
+    assert len(re.findall(r'role="switch"[^>]* disabled', shown)) == 4
+    form = _form(shown)
+    form["import"] = "on"
+    form["do"] = "save"
+    answer = _post(ada, form)
+    assert answer.status_code == 422
+    assert "consent" in answer.text
+    assert not office.of(house, cast.contoso, app).features["import"]
+
+
+# -- Saving ------------------------------------------------------------------------------------------------------------------
+
+
+def test_A_15_save_keeps_the_switches_and_says_so(ada: Browser, house: House, cast: Cast, o365: int, form) -> None:
+    form["import"] = "on"
+    form["delete"] = "on"
+    form["do"] = "save"
+    answer = _post(ada, form, follow_redirects=True)
+    assert "Saved. Nothing was sent." in answer.text
+    kept = office.of(house, cast.contoso, o365)
+    assert kept.features == {"import": True, "create": False, "edit": False, "delete": True}
+
+
+def test_A_13_a_row_is_added_changed_and_removed_without_script(ada: Browser, rows, form) -> None:
+    form["do"] = "add"
+    grown = _form(_post(ada, form).text)
+    assert len(grown.getlist("theirs")) == len(rows()) + 1
+    _set(grown, "theirs", -1, "jobTitle")
+    _set(grown, "ours", -1, "title")
+    grown["do"] = "save"
+    assert _post(ada, grown).status_code == 303
+    assert (rows()[-1].theirs, rows()[-1].ours) == ("jobTitle", "title")
+    again = _form(ada.get(HERE).text)
+    again["do"] = f"remove:{len(rows()) - 1}"
+    shrunk = _form(_post(ada, again).text)
+    shrunk["do"] = "save"
+    _post(ada, shrunk)
+    assert "jobTitle" not in [row.theirs for row in rows()]
+
+
+def test_a_row_is_moved_without_script(ada: Browser, rows, form) -> None:
+    form["do"] = "down:0"
+    moved = _form(_post(ada, form).text)
+    moved["do"] = "save"
+    _post(ada, moved)
+    assert [row.theirs for row in rows()][:2] == ["surname", "givenName"]
+
+
+def test_A_13_a_custom_attribute_and_an_expression_can_be_the_value(
+    ada: Browser, house: House, cast: Cast, rows, form
+) -> None:
+    ada.post(f"{HERE}/attribute", {"label": "Licence number"})
+    for kind, ours, theirs in (
+        ("custom", "extra.licence_number", "extensionAttribute4"),
+        ("expression", "upper(department)", "department"),
+        ("constant", "Fjordvik", "companyName"),
+    ):
+        form["do"] = "add"
+        form = _form(_post(ada, form).text)
+        for name, value in (("theirs", theirs), ("shown", kind), ("ours", ours)):
+            _set(form, name, -1, value)
+    form["do"] = "save"
+    assert _post(ada, form).status_code == 303
+    kept = {row.theirs: row for row in rows()}
+    assert kept["extensionAttribute4"].direction is Direction.BOTH
+    assert kept["department"].kind is MappingKind.EXPRESSION
+    assert (kept["companyName"].kind, kept["companyName"].direction) == (MappingKind.CONSTANT, Direction.OUT)
+
+
+def test_a_changed_kind_forgets_the_value_of_the_old_kind(ada: Browser, rows, form) -> None:
+    _set(form, "shown", 0, "custom")
+    form["do"] = "save"
+    answer = _post(ada, form)
+    assert answer.status_code == 422
+    assert rows()[0].ours == "given_name"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kind", "ours", "place", "says"),
+    [
+        ("jobTitle", "expression", "lower(", "ours", "It ends where something is still missing"),
+        ("jobTitle", "expression", "explode(title)", "ours", "there is no function “explode”"),
+        ("mail", "expression", "lower(email)", "theirs", "mail cannot be written"),
+        ("jobTitle", "constant", "x" * 129, "ours", "jobTitle holds at most 128 characters"),
+    ],
+)
+def test_what_cannot_work_is_said_at_its_field_and_nothing_is_saved(
+    ada: Browser, rows, form, theirs: str, kind: str, ours: str, place: str, says: str
+) -> None:
+    before = rows()
+    form["do"] = "add"
+    form = _form(_post(ada, form).text)
+    for name, value in (("theirs", theirs), ("shown", kind), ("ours", ours), ("direction", "out")):
+        _set(form, name, -1, value)
+    form["do"] = "save"
+    answer = _post(ada, form)
+    assert answer.status_code == 422
+    assert says in unescape(answer.text)
+    assert f'href="#f-{place}-{len(before)}"' in answer.text
+    assert f'aria-describedby="f-{place}-{len(before)}-err"' in answer.text
+    assert rows() == before
+
+
+def test_markup_in_an_expression_is_shown_as_text(ada: Browser, form) -> None:
+    _set(form, "shown", 0, "expression")
+    _set(form, "ours", 0, '"><script>alert(1)</script>')
+    form["do"] = "save"
+    answer = _post(ada, form)
+    assert answer.status_code == 422
+    assert "<script>alert(1)" not in answer.text
+
+
+def test_a_stale_page_is_409_and_keeps_what_was_typed(
+    ada: Browser, house: House, cast: Cast, o365: int, rows, form
+) -> None:
+    with house.db.writing() as session:
+        connectors.features(session, cast.contoso, o365, {"create": True}, None, "ben", house.now())
+    _set(form, "owner", 0, "theirs")
+    form["do"] = "save"
+    answer = _post(ada, form)
+    assert answer.status_code == 409
+    assert "Somebody else saved this meanwhile" in answer.text
+    again = _form(answer.text)
+    assert again.getlist("owner")[0] == "theirs"
+    again["do"] = "save"
+    assert _post(ada, again).status_code == 303
+    assert rows()[0].owner == "theirs"
+
+
+def test_nonsense_in_every_field_is_no_fault(ada: Browser, form) -> None:
+    for name in ("theirs", "shown", "ours", "flow", "owner", "direction", "match"):
+        form.setlist(name, ["\x00<&\"'{{7*7}}" for _one in form.getlist(name)])
+    for do in ("save", "look", "remove:99", "up:x", "down:-1", "add:"):
+        form["do"] = do
+        assert _post(ada, form).status_code in (200, 422)
+
+
+# -- What saving would do ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def people(house: House, cast: Cast, o365: int) -> int:
+    with house.db.writing() as session:
+        connectors.features(session, cast.contoso, o365, {"import": True}, None, "ada", house.now())
+    office.run(house, cast.contoso, o365)
+    return o365
+
+
+def test_saving_is_counted_before_it_happens(ada: Browser, people: int, rows) -> None:
+    form = _form(ada.get(HERE).text)
+    _set(form, "shown", 1, "constant")
+    _set(form, "ours", 1, "Somebody")
+    _set(form, "owner", 1, "ours")
+    part = _post(ada, form, "/look", headers={"HX-Request": "true"})
+    assert part.status_code == 200
+    assert part.text.lstrip().startswith("<section")
+    assert 'id="forecast"' in part.text
+    assert re.search(r"Would change \d+ people", part.text)
+    assert "Edit User is off, so nothing goes out" in part.text
+    assert "Somebody" in part.text
+    assert rows()[1].ours == "surname"
+
+
+def test_a_real_persons_values_are_shown_before_saving(ada: Browser, people: int) -> None:
+    form = _form(ada.get(HERE).text)
+    _set(form, "shown", 0, "expression")
+    _set(form, "direction", 0, "out")
+    _set(form, "ours", 0, "upper(given_name)")
+    _set(form, "owner", 0, "ours")
+    form["who"] = "anneliese"
+    form["do"] = "look"
+    shown = _post(ada, form).text
+    assert "Anneliese Köster" in shown
+    assert "ANNELIESE" in shown
+
+
+def test_nobody_of_that_name_is_said(ada: Browser, people: int) -> None:
+    form = _form(ada.get(HERE).text)
+    form["who"] = "Nobody Atall"
+    form["do"] = "look"
+    assert "Nobody here is called “Nobody Atall”" in unescape(_post(ada, form).text)
+
+
+def test_rows_with_a_fault_are_not_counted(ada: Browser, people: int) -> None:
+    form = _form(ada.get(HERE).text)
+    _set(form, "shown", 0, "expression")
+    _set(form, "ours", 0, "lower(")
+    part = _post(ada, form, "/look", headers={"HX-Request": "true"})
+    assert part.status_code == 422
+    assert "needs correcting first" in part.text
+
+
+def test_looking_changes_nothing(ada: Browser, house: House, cast: Cast, people: int, rows) -> None:
+    before = (rows(), office.of(house, cast.contoso, people))
+    form = _form(ada.get(HERE).text)
+    _set(form, "owner", 0, "theirs")
+    form["import"] = ""
+    _post(ada, form, "/look")
+    assert (rows(), office.of(house, cast.contoso, people)) == before
+
+
+# -- Who may -----------------------------------------------------------------------------------------------------------------
+
+
+def test_only_an_owner_saves(enter, cast: Cast, o365: int) -> None:
+    for operator in (cast.ben, cast.dee):
+        browser = enter(operator)
+        shown = browser.get(HERE)
+        assert shown.status_code == 200
+        assert 'value="save"' not in shown.text
+        assert browser.post(HERE, {"do": "save"}).status_code == 403
+        assert browser.post(f"{HERE}/look", headers={"HX-Request": "true"}).status_code == 200
+
+
+def test_cy_reaches_nobody_elses_app(enter, cast: Cast, o365: int) -> None:
+    cy = enter(cast.cy)
+    assert cy.get(HERE).status_code == 404
+    assert cy.get("/t/fabrikam/provisioning", query_string={"app": o365}).status_code == 404
+    assert cy.post("/t/fabrikam/provisioning", {"do": "save"}, query_string={"app": o365}).status_code == 404
+
+
+@pytest.mark.parametrize("number", ["0", "x", "-1", "9" * 40, "1 OR 1=1"])
+def test_an_app_that_is_none_is_404(ada: Browser, o365: int, number: str) -> None:
+    assert ada.get(HERE, query_string={"app": number}).status_code == 404
