@@ -113,7 +113,7 @@ class Slice:
 
 
 def search(session: Session, tenant_id: int, query: Query) -> Slice:
-    """One page of people in three statements: the page, its accounts, the count. Raises BadCursor."""
+    """One page of people: the page, its accounts and, unless it is the only one, how many there are. Raises BadCursor."""
     column, backwards = _order(query.sort)
     turned = query.before is not None
     descending = backwards != turned
@@ -121,8 +121,7 @@ def search(session: Session, tenant_id: int, query: Query) -> Slice:
     if cursor := query.before if turned else query.after:
         where.append(_beyond(column, _read_cursor(cursor, column), descending=descending))
     order = [column.desc(), _USERS.c.id.desc()] if descending else [column.asc(), _USERS.c.id.asc()]
-    statement = sa.select(_USERS).where(*where).order_by(*order).limit(query.limit + 1)
-    found = list(session.execute(statement).mappings())
+    found = _whole(session, where, order, query.limit + 1)
     beyond, page = len(found) > query.limit, found[: query.limit]
     page = page[::-1] if turned else page
     earlier, later = (beyond, True) if turned else (query.after is not None, beyond)
@@ -130,7 +129,7 @@ def search(session: Session, tenant_id: int, query: Query) -> Slice:
         rows=_rows(session, tenant_id, page),
         before=_cursor(page[0], column) if page and earlier else None,
         after=_cursor(page[-1], column) if page and later else None,
-        count=_count(session, tenant_id, query),
+        count=Count(len(page)) if not (query.after or query.before or beyond) else _count(session, tenant_id, query),
     )
 
 
@@ -143,8 +142,7 @@ def everyone(session: Session, tenant_id: int, query: Query) -> Iterator[Row]:
         if cursor is not None:
             where.append(_beyond(column, _read_cursor(cursor, column), descending=descending))
         order = [column.desc(), _USERS.c.id.desc()] if descending else [column.asc(), _USERS.c.id.asc()]
-        statement = sa.select(_USERS).where(*where).order_by(*order).limit(_AT_ONCE)
-        found = list(session.execute(statement).mappings())
+        found = _whole(session, where, order, _AT_ONCE)
         yield from _rows(session, tenant_id, found)
         if len(found) < _AT_ONCE:
             return
@@ -194,8 +192,14 @@ def conditions(tenant_id: int, query: Query) -> Iterator[sa.ColumnElement[bool]]
         yield _holds(word)
     wanted = list(_of_accounts(query))
     if wanted:
-        mine = (_ACCOUNTS.c.tenant_id == tenant_id, _ACCOUNTS.c.user_id == _USERS.c.id)
-        yield sa.exists().where(*mine, *wanted)
+        theirs = (_ACCOUNTS.c.tenant_id == tenant_id, _ACCOUNTS.c.user_id.is_not(None))
+        yield _USERS.c.id.in_(sa.select(_ACCOUNTS.c.user_id).where(*theirs, *wanted))
+
+
+def _whole(session: Session, where: Sequence[Any], order: Sequence[Any], limit: int) -> list[Any]:
+    """The first rows in order. Their numbers are found first, so that an index is searched and not the people."""
+    numbers = sa.select(_USERS.c.id).where(*where).order_by(*order).limit(limit)
+    return list(session.execute(sa.select(_USERS).where(_USERS.c.id.in_(numbers)).order_by(*order)).mappings())
 
 
 def _holds(word: str) -> sa.ColumnElement[bool]:
