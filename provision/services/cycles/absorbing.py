@@ -129,7 +129,8 @@ def _change(
     changed = []
     for case in cases:
         adopting = case.item.user_id is None
-        counts["linked" if adopting else "updated" if case.taken else "unchanged"] += 1
+        if adopting or case.taken.values or not case.taken.emptied:  # what went empty counts when it is taken away
+            counts["linked" if adopting else "updated" if case.taken.values else "unchanged"] += 1
         if adopting:
             entries.append(_entry(frame, case, "account.linked"))
         _settle(frame, case)

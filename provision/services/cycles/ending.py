@@ -58,22 +58,47 @@ class _Loss:
     empties: tuple[str, ...]
 
 
-def end(session: Session, frame: Frame, cycle: Cycle, connector: Connector, now: datetime) -> list[events.Entry]:
-    """Finish a cycle whose pages are all in: mark absences, ask the brake, apply or hold, move the watermark.
+def mark_absent(session: Session, frame: Frame, cycle: Cycle) -> None:
+    """After the last page of a full walk, mark every account that it did not show, and remember how many those are.
 
-    All of it happens in the caller's one transaction; the entries are left for it to append last. A preview marks who is
-    missing and takes nothing away.
+    Nothing is inferred from absence in a walk over changes, nor in the very first one.
+    """
+    if cycle.kind != CycleKind.INITIAL or cycle.options.get("first"):
+        return
+    parts = session.scalars(sa.select(SIGHTINGS.c.digests).where(SIGHTINGS.c.cycle_id == frame.cycle_id))
+    seen = {part[start : start + DIGEST] for part in parts for start in range(0, len(part), DIGEST)}
+    # What was observed by something else since the walk began is there, although the walk may not have shown it.
+    earlier = ACCOUNTS.c.observed_at <= datetime.fromisoformat(cycle.options["walk_began_at"])
+    query = sa.select(ACCOUNTS.c.id, ACCOUNTS.c.anchor, ACCOUNTS.c.removed).where(
+        ACCOUNTS.c.connector_id == frame.connector_id, *_PRESENT, earlier
+    )
+    missing, unmarked = 0, []
+    for number, anchor, removed in session.execute(query.execution_options(yield_per=5000)):
+        if sighted(anchor) not in seen:
+            missing += 1
+            if removed is None:
+                unmarked.append(number)
+    for start in range(0, len(unmarked), CHUNK):
+        absent = among(session, ACCOUNTS.c.id, unmarked[start : start + CHUNK])
+        session.execute(sa.update(ACCOUNTS).where(absent).values(removed="absent"))
+    cycle.options = {**cycle.options, "missing": missing}
+    session.flush()
+
+
+def end(session: Session, frame: Frame, cycle: Cycle, connector: Connector, now: datetime) -> list[events.Entry]:
+    """Finish a cycle whose pages are all in: ask the brake, apply or hold, move the watermark.
+
+    All of it happens in the caller's one transaction; the entries are left for it to append last. A preview takes nothing
+    away.
     """
     counts: Counter[str] = Counter(cycle.counts)
     counts["disputed"] = _number(session, frame, ACCOUNTS.c.situation == Situation.DISPUTED.value)
-    complete = cycle.kind == CycleKind.INITIAL and not cycle.options.get("first")
-    missing = _mark_absent(session, frame, cycle) if complete else 0
+    missing = cycle.options.get("missing")
     session.execute(sa.delete(SIGHTINGS).where(SIGHTINGS.c.cycle_id == frame.cycle_id))
     entries: list[events.Entry] = []
     if frame.takes_over:
         losses = _losses(session, frame)
-        expected = int(cycle.options.get("known", 0))
-        reasons = _brake(session, frame, losses, now, complete=complete, expected=expected, missing=missing)
+        reasons = _brake(session, frame, losses, now, expected=int(cycle.options.get("known", 0)), missing=missing)
         if reasons:
             return _hold(session, frame, cycle, counts, losses, reasons, now)
         entries = _apply(session, frame, losses, counts, now)
@@ -130,27 +155,6 @@ def _connector(cycle: Cycle) -> Any:
     return select(Connector).where(Connector.tenant_id == cycle.tenant_id, Connector.id == cycle.connector_id)
 
 
-def _mark_absent(session: Session, frame: Frame, cycle: Cycle) -> int:
-    """Mark every account that the full walk did not see; return how many are missing, marked before or now."""
-    parts = session.scalars(sa.select(SIGHTINGS.c.digests).where(SIGHTINGS.c.cycle_id == frame.cycle_id))
-    seen = {part[start : start + DIGEST] for part in parts for start in range(0, len(part), DIGEST)}
-    # What was observed by something else since the walk began is there, although the walk may not have shown it.
-    earlier = ACCOUNTS.c.observed_at <= datetime.fromisoformat(cycle.options["walk_began_at"])
-    query = sa.select(ACCOUNTS.c.id, ACCOUNTS.c.anchor, ACCOUNTS.c.removed).where(
-        ACCOUNTS.c.connector_id == frame.connector_id, *_PRESENT, earlier
-    )
-    missing, unmarked = 0, []
-    for number, anchor, removed in session.execute(query.execution_options(yield_per=5000)):
-        if sighted(anchor) not in seen:
-            missing += 1
-            if removed is None:
-                unmarked.append(number)
-    for start in range(0, len(unmarked), CHUNK):
-        absent = among(session, ACCOUNTS.c.id, unmarked[start : start + CHUNK])
-        session.execute(sa.update(ACCOUNTS).where(absent).values(removed="absent"))
-    return missing
-
-
 def _losses(session: Session, frame: Frame) -> list[_Loss]:
     columns = [ACCOUNTS.c[name] for name in ("id", "user_id", "removed", "withheld")]
     query = sa.select(*columns).where(ACCOUNTS.c.connector_id == frame.connector_id, *_WAITING).order_by(ACCOUNTS.c.id)
@@ -171,17 +175,16 @@ def _brake(
     losses: Sequence[_Loss],
     now: datetime,
     *,
-    complete: bool,
     expected: int,
-    missing: int,
+    missing: int | None,
 ) -> list[dict[str, Any]]:
     emptied = Counter(name for loss in losses if loss.removed is None for name in loss.empties)
     verdict = judge_leaving(
         leaving=sum(1 for loss in losses if loss.removed is not None and loss.user_id is not None),
         linked=_number(session, frame, ACCOUNTS.c.user_id.is_not(None), *_PRESENT),
-        seen=max(expected - missing, 0),
+        seen=max(expected - (missing or 0), 0),
         expected=expected,
-        complete=complete,
+        complete=missing is not None,
         recent_24h=_recent(session, frame, now),
         emptied=emptied,
         holders=_holders(session, frame, emptied),

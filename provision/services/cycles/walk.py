@@ -1,6 +1,6 @@
 """The pass itself: pages in, commits, rests and restarts, until the end of the walk. Decides nothing.
 
-    changes() → page … page → [ observe → absorb → store → position → COMMIT ] … → stale rest → adoptions → end → COMMIT
+    changes() → page … page → [ observe → absorb → store → position → COMMIT ] … → absent → rest → adoptions → end → COMMIT
 
 The next page is fetched while this one is written; no transaction is open while anything is asked outside. A killed walk
 goes on from the position of its last commit. A walk that must wait returns, and its row says until when.
@@ -24,7 +24,8 @@ from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKi
 from provision.services import events
 from provision.services.cycles.ahead import Ahead
 from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, start
-from provision.services.cycles.ending import end
+from provision.services.cycles.circles import walked
+from provision.services.cycles.ending import end, mark_absent
 from provision.services.cycles.frame import COUNTS, SIGHTS, Frame
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import adoptable, waiting_suitors
@@ -110,7 +111,6 @@ class _Walk:
 
     def __init__(self, ways: Ways, cycle_id: int) -> None:
         self.ways, self.cycle_id = ways, cycle_id
-        self.visited: set[str] = set()
         self.frame: Frame
         self.source: Source
 
@@ -148,6 +148,7 @@ class _Walk:
                 break
             except WatermarkLost:
                 self.start_over()
+        self._commit(lambda session, cycle, _: mark_absent(session, self.frame, cycle))
         self.absorb_rest()
         self.adopt_rest()
         self._commit(self._finish)
@@ -164,7 +165,7 @@ class _Walk:
             raise Unreachable("unexpected_reply", sent=True, reason="no_end")
 
     def absorb_rest(self) -> None:
-        """Judge again what earlier previews, disputes or an older mapping left behind."""
+        """Judge again what earlier previews, disputes or an older mapping left behind, unless it has vanished."""
         still = (ACCOUNTS.c.stale, ACCOUNTS.c.removed.is_(None), ACCOUNTS.c.situation.in_(ABSORBABLE))
         self._each_stored(*still)
 
@@ -186,12 +187,11 @@ class _Walk:
             cycle.counts = {**cycle.counts, **dict.fromkeys(SIGHTS, 0)}
             began = {"walk_began_at": self.ways.now().isoformat(), "mapping_version": connector.mapping_version}
             # People may have vanished between the two walks, so even a first one must look for absence now.
-            cycle.options = {**cycle.options, **began, "restarts": restarts, "first": False}
+            cycle.options = {**cycle.options, **began, "restarts": restarts, "first": False, "mark": None}
             connector.watermark = None
             session.execute(sa.delete(SIGHTINGS).where(SIGHTINGS.c.cycle_id == self.cycle_id))
 
         self._commit(again)
-        self.visited.clear()
         log.info("cycle starts over", cycle=self.cycle_id, connector=self.frame.connector_id)
 
     def stopped(self, code: str) -> None:
@@ -257,10 +257,6 @@ class _Walk:
                 yield batch
 
     def _take_in(self, pages: Sequence[Page]) -> None:
-        positions = [page.position for page in pages if page.position]
-        if len({*positions} - self.visited) < len(positions):
-            raise OutsideError("unexpected_reply", reason="loop")
-
         def take(session: Session, cycle: Cycle, connector: Connector) -> None:
             self._halt(cycle, connector)
             now, number = self.ways.now(), cycle.counts["pages"]
@@ -274,11 +270,11 @@ class _Walk:
             part.counts["pages"] = len(pages)
             cycle.position, cycle.watermark_after = pages[-1].position, pages[-1].watermark
             cycle.error = None
-            cycle.options = {name: value for name, value in cycle.options.items() if name not in ("tries", "again_at")}
+            kept = {name: value for name, value in cycle.options.items() if name not in ("tries", "again_at")}
+            cycle.options = {**kept, "mark": _onward(cycle.options.get("mark"), pages)}
             self._progress(session, cycle, part, now)
 
         self._commit(take)
-        self.visited.update(positions)
 
     def _each_stored(self, *conditions: Any, suitors: Counter[int] | None = None) -> None:
         """Take stored accounts over in order of id, a handful per commit."""
@@ -355,3 +351,12 @@ def _rests(cycle: Cycle, connector: Connector, now: datetime) -> bool:
     again_at = cycle.options.get("again_at")
     waits = again_at is not None and now < datetime.fromisoformat(again_at)
     return waits or (connector.rests_until is not None and now < connector.rests_until)
+
+
+def _onward(mark: dict[str, Any] | None, pages: Sequence[Page]) -> dict[str, Any] | None:
+    for page in pages:
+        if page.position is not None:
+            mark = walked(mark, page.position)
+            if mark is None:
+                raise OutsideError("unexpected_reply", reason="loop")
+    return mark
