@@ -153,7 +153,7 @@ def _page(session: Session, row: Connector, draft: Draft, *, status: int = 200, 
     return page(
         "provisioning/show.html",
         block="forecast" if forecast else None,
-        status=given.pop("status", status),
+        status=status,
         apps=connectors.of(session, g.tenant.id),
         app=row,
         kind=house().kinds[row.kind],
@@ -174,7 +174,7 @@ def _forecast(session: Session, row: Connector, draft: Draft, schema: Any) -> di
     try:
         mappings.judge(session, g.tenant.id, draft.rows, schema)
     except mappings.Unfit as error:
-        return {"unfit": list(_sentences(error).values()), "status": 422}
+        return {"unfit": list(_sentences(error).values())}
     would = mappings.would_change(session, g.tenant.id, row.id or 0, draft.rows, schema)
     return {"would": would, "looked": True, **_tried(session, row, draft, schema)}
 

@@ -33,6 +33,11 @@ class Line:
     differs: bool
     errors: Mapping[str, str]
 
+    @property
+    def chosen(self) -> str:
+        """The value that its select shows; empty while a custom attribute is still to be chosen."""
+        return "" if self.row.ours == _EXTRA else self.row.ours
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -123,7 +128,8 @@ def order(rows: Sequence[Row]) -> list[tuple[Direction, str]]:
 def _row(position: int, theirs: str, kind: str, ours: str, flow: str, owner: str, direction: str, match: str) -> Row:
     computed = kind in (MappingKind.EXPRESSION, MappingKind.CONSTANT)
     if (kind == _CUSTOM) != ours.startswith(_EXTRA) and not computed:
-        ours = ""  # the kind was changed, so the value of the old kind means nothing any more
+        # The kind was changed, so the value of the old kind means nothing any more; what is left says the new kind.
+        ours = _EXTRA if kind == _CUSTOM else ""
     way = Direction(direction) if direction in tuple(Direction) else Direction.BOTH
     return Row(
         direction=Direction.OUT if computed and way is Direction.BOTH else way,
