@@ -152,7 +152,7 @@ def sign_in(db: Database, email: str, password: str, address: str, now: datetime
     ``address`` is the browser's; its network (IPv4 /24, IPv6 /64) is what is counted, so that nobody can lock an operator
     out from elsewhere. ``token_bytes`` are 32 random bytes.
     """
-    who, network = key(email)[:320], passwords.network(address)
+    who, network = key(email.replace("\0", ""))[:320], passwords.network(address)
     with db.reading() as reading:
         operator = reading.exec(select(Operator).where(Operator.email_key == who)).first()
         usable = operator is not None and operator.disabled_at is None and not _must_wait(reading, who, network, now)

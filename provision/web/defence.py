@@ -41,6 +41,12 @@ class WrongHost(ServiceError):
     status = 400
 
 
+class Unreadable(ServiceError):
+    """A form that no browser sends by itself."""
+
+    status = 400
+
+
 def install(app: Flask, settings: Settings) -> None:
     """Check before, add headers after: on every answer, errors and unchanged files included."""
     hosts = _hosts(settings)
@@ -51,6 +57,8 @@ def install(app: Flask, settings: Settings) -> None:
             raise WrongHost("bad_host", url=settings.public_url)
         if request.method not in _SAFE and _from_elsewhere(hosts):
             raise Forbidden("csrf")
+        if request.method not in _SAFE and any("\0" in value for _, value in request.form.items(multi=True)):
+            raise Unreadable("bad_request")  # no person types it, and PostgreSQL keeps no text that holds it
 
     @app.after_request
     def _order(response: Response) -> Response:

@@ -42,7 +42,7 @@ def test_A_1_signing_in_opens_the_console_with_its_navigation(browser: Browser, 
         {"email": "nobody@contoso.example", "password": PASSWORD},
         {"email": "ada@contoso.example", "password": PASSWORD},
         {"email": "gil@contoso.example", "password": "x" * 4000},
-        {"email": "gil@contoso.example\x00", "password": PASSWORD},
+        {"email": "gil@contoso.example'--", "password": PASSWORD},
     ],
 )
 def test_every_refusal_has_one_status_and_one_sentence(browser: Browser, gil: str, form: dict[str, str]) -> None:
@@ -167,3 +167,10 @@ def test_an_operator_without_any_tenant_is_told(house: House, browser: Browser, 
     page = browser.sign_in(token).get("/")
     assert page.status_code == 200
     assert "You have no organisation yet" in page.text
+
+
+@pytest.mark.parametrize("field", ["email", "password", "next", "other"])
+def test_a_form_that_no_browser_sends_is_refused_in_words(browser: Browser, gil: str, field: str) -> None:
+    answer = browser.post("/signin", {"email": gil, "password": PASSWORD, field: "a\x00b"})
+    assert answer.status_code == 400
+    assert "What you do" in answer.text
