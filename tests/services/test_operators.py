@@ -135,8 +135,7 @@ def test_signing_in_and_being_refused_are_written_down(house: House, clock: Cloc
 @pytest.fixture
 def token(house: House, cast: Cast, clock: Clock) -> str:
     with house.db.writing() as session:
-        token = operators.start(session, cast.ada, secrets.token_bytes(32), clock())
-    return token
+        return operators.start(session, cast.ada, secrets.token_bytes(32), clock())
 
 
 def test_a_session_ends_after_half_an_hour_without_use(house: House, clock: Clock, token: str) -> None:

@@ -116,7 +116,8 @@ def test_nothing_in_this_time_offers_all_times(ada: Browser) -> None:
     [
         "span=century", "app=x", "since=yesterday&span=dates", "until=2026-13-45&span=dates", "result=good", "after=x",
         "after=W10", "after=WyJhIiwxXQ", "who=%00", "who=" + "x" * 400, "event=x", "since=0001-01-01&span=dates",
-        "span=dates&until=9999-12-31", "span=dates", "app=99999999999999999999999", "span=dates&since=2026-11-23&until=2026-11-20",
+        "span=dates&until=9999-12-31", "span=dates", "app=99999999999999999999999",
+        "span=dates&since=2026-11-23&until=2026-11-20",
         "who=99999999999999999999999", "after=WyIwMDAxLTAxLTAxIiwxXQ",
     ],
 )  # fmt: skip

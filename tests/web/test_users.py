@@ -192,7 +192,7 @@ def test_a_person_of_another_tenant_is_not_there(house: House, ada: Browser, cas
         assert ada.get(url).status_code == 404
 
 
-# -- Values that attack whoever shows them --------------------------------------------------------------------------------------
+# -- Values that attack whoever shows them ------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -205,7 +205,8 @@ def hostile(house: House, cast: Cast, clock: Clock) -> User:
     "url",
     [
         "/t/contoso/", LIST, f"{LIST}?q=%22%3E%3Cimg", f"{LIST}?account=guest", f"{LIST}/%d", "/t/contoso/reports",
-        "/t/contoso/reports?who=%%22%%3E%%3Cimg%%20src=x", "/t/contoso/reports?event=%e", "/t/contoso/apps", "/t/contoso/apps/1",
+        "/t/contoso/reports?who=%%22%%3E%%3Cimg%%20src=x", "/t/contoso/reports?event=%e",
+        "/t/contoso/apps", "/t/contoso/apps/1",
         "/t/contoso/provisioning?app=1", "/t/contoso/imports?app=1",
     ],
 )  # fmt: skip
