@@ -16,7 +16,7 @@ def run() -> None:
         if is_sqlite:
             # Batch mode rebuilds tables; while it does, rows point at tables that are not there. Cannot be said inside
             # a transaction, so it is said on the bare connection before one begins.
-            connection.connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[attr-defined]
+            connection.connection.execute("PRAGMA foreign_keys=OFF")
         try:
             context.configure(
                 connection=connection,
@@ -32,7 +32,7 @@ def run() -> None:
         finally:
             if is_sqlite:
                 connection.rollback()
-                connection.connection.execute("PRAGMA foreign_keys=ON")  # type: ignore[attr-defined]
+                connection.connection.execute("PRAGMA foreign_keys=ON")
 
 
 run()

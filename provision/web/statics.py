@@ -33,7 +33,7 @@ def serve(filename: str) -> Response:
     path = Path(str(current_app.static_folder)) / filename
     if path.suffix in _PACKED and response.status_code == 200 and request.method == "GET":
         response.vary.add("Accept-Encoding")
-        if "gzip" in request.accept_encodings:
+        if request.accept_encodings.quality("gzip") > 0:
             _pack(response, path)
     return response
 
