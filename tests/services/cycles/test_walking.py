@@ -255,14 +255,16 @@ def test_a_process_that_is_about_to_end_leaves_the_cycle_to_the_next(desk: Desk,
     assert desk.cycle(number).counts["created"] == len(desk.people()) == 40
 
 
-@pytest.mark.parametrize("life", [2, 3, 5])
-def test_dying_after_every_few_commits_loses_and_doubles_nobody(desk: Desk, directory: Directory, life: int) -> None:
+@pytest.mark.parametrize("life", range(1, 8))
+def test_dying_after_any_commit_loses_and_doubles_nobody(desk: Desk, directory: Directory, life: int) -> None:
     desk.hire("person002@there.example")
     directory.add_many(40)
     directory.add("rival", employeeId="9")
     number, deaths = desk.ask(), 0
-    while desk.cycle(number).state in UNFINISHED_CYCLES:
-        left = iter(range(life))
+    for commits in (life, *[6] * 20):
+        if desk.cycle(number).state not in UNFINISHED_CYCLES:
+            break
+        left = iter(range(commits))
 
         def writing(left: Any = left) -> Any:
             if next(left, None) is None:
@@ -274,7 +276,7 @@ def test_dying_after_every_few_commits_loses_and_doubles_nobody(desk: Desk, dire
         except Death:
             deaths += 1
     cycle = desk.cycle(number)
-    assert deaths >= 2
+    assert deaths >= 1
     assert (cycle.state, cycle.counts["seen"]) == (CycleState.DONE, 41)
     assert (cycle.counts["created"], cycle.counts["linked"], cycle.counts["failed"]) == (40, 1, 0)
     assert len(desk.people()) == 41
