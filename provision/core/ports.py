@@ -4,9 +4,11 @@ A connector implements ``Source`` or ``Target``; nothing here knows which system
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from provision.core.vocabulary import OperationKind
 
 # -- How the outside fails: named for what the caller does next --------------------------------------------------------
 
@@ -65,7 +67,10 @@ class WatermarkLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute of the outside system's schema. ``reason`` says in a remedy key why it cannot be written."""
+    """One attribute of the outside system's schema. ``reason`` says in a remedy key why it cannot be written.
+
+    ``while_synced``: it may be written even while a directory of theirs owns the object. ``clearable``: it may be emptied.
+    """
 
     name: str
     label: str = ""
@@ -75,6 +80,8 @@ class Attribute:
     required: bool = False
     max_length: int | None = None
     reason: str = ""
+    while_synced: bool = False
+    clearable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,106 @@ class Target(Source, Protocol):
 
     def find(self, attributes: Sequence[str], *, anchor: str | None = None, **key: str) -> Record | None:
         """One object by its anchor or by one unique attribute; None when nobody has it. Raises the six errors."""
+        ...
+
+
+# -- What is carried there -----------------------------------------------------------------------------------------------
+
+
+MANAGER = "manager"
+LICENCES = "licences"
+ENABLED = "enabled"
+"""Names in ``Outcome.left`` for what is no plain attribute. ``Record.values`` holds a manager's anchor under MANAGER."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One planned change of one account. What is absent from it stays as it is there.
+
+    ``values``: outside attribute → text, None to clear it; lists as their texts joined by "; ". ``enabled``: what it shall
+    become, with a create always set. ``manager``: the anchor of the manager's account, None to have none; left alone
+    unless ``moves_manager``. ``licences``: sku → True to assign, False to take away; others are never touched.
+
+    *create*: ``anchor`` is None, ``password`` the first password (to be changed at the first sign-in), ``correlation`` the
+    attribute and value by which the object is found again, if one is configured. Before anything is created the recycle bin
+    is searched for an object of that sign-in name; a twin is ``Refused("in_recycle_bin", anchor=…, name=…)`` and nothing is
+    created, unless ``despite_bin``. *restore*: out of the recycle bin, under the sign-in name in ``values`` if there is one,
+    then everything else. *delete*: into the recycle bin. ``reference`` goes along as the request's own id, one per attempt.
+    """
+
+    kind: OperationKind
+    anchor: str | None
+    reference: str
+    values: Mapping[str, str | None] = field(default_factory=dict)
+    enabled: bool | None = None
+    manager: str | None = None
+    moves_manager: bool = False
+    licences: Mapping[str, bool] = field(default_factory=dict)
+    password: str | None = field(default=None, repr=False)
+    correlation: tuple[str, str] | None = None
+    despite_bin: bool = False
+
+    @property
+    def cost(self) -> int:
+        """How many writes of a quota this is: one for the object, one for its manager, one for its licences."""
+        return max(
+            1, bool(self.values or self.kind is not OperationKind.UPDATE) + self.moves_manager + bool(self.licences)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one write.
+
+    ``record``: what is there now, in the form of ``find``: at least anchor and what was written; None when nothing is known
+    or, after a delete, there. ``error``: why the write itself did not succeed; Unreachable(sent=True) says that its effect
+    is in doubt. ``left``: attribute (or MANAGER, LICENCES) → why it did not follow although the rest did. A create that was
+    applied is a record without an error, however much is left.
+    """
+
+    record: Record | None = None
+    error: OutsideError | None = None
+    left: Mapping[str, OutsideError] = field(default_factory=dict)
+    request_id: str | None = None
+
+
+@runtime_checkable
+class Carrier(Target, Protocol):
+    """The writing half of a Target. ``sign_in``: the outside name of the attribute by which its people sign in."""
+
+    sign_in: str
+
+    def carry(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Carry up to twenty writes of different accounts; one outcome for each, in the same order.
+
+        Raises nothing of the outside's: an error that meets all of them is in every outcome. Sends no write twice after a
+        doubtful answer, waits for no Retry-After (Throttled says how long), and may be called from several threads at once.
+        Success is told only for what the outside has confirmed. A delete of what is not there is Missing.
+        """
+        ...
+
+    def set_password(self, anchor: str, password: str) -> None:
+        """Set a password that its owner has chosen. Raises the six errors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """One object in the recycle bin: its sign-in name as it was, and when it goes for good."""
+
+    anchor: str
+    name: str
+    values: Mapping[str, Any]
+    deleted_at: datetime | None
+    purged_at: datetime | None
+
+
+@runtime_checkable
+class Recycling(Protocol):
+    """A system that keeps what was deleted for a while."""
+
+    def discarded(self, attributes: Sequence[str]) -> Iterator[Discarded]:
+        """Everybody in the recycle bin, newest first. Raises the six errors."""
         ...
 
 

@@ -93,13 +93,26 @@ def key_text(*, nullable: bool = False) -> Any:
     return Field(default=None if nullable else ..., sa_column=sa.Column(KEY, nullable=nullable))
 
 
+def flag() -> Any:
+    """A yes or no that a later migration added; no unless said otherwise."""
+    return Field(default=False, sa_column=sa.Column(sa.Boolean, nullable=False, server_default=sa.false()))
+
+
+def counter() -> Any:
+    """A whole number that a later migration added; 0 unless said otherwise."""
+    return Field(default=0, sa_column=sa.Column(BIG, nullable=False, server_default=sa.text("0")))
+
+
 def time(*, nullable: bool = True) -> Any:
     """An aware UTC time."""
     return Field(default=None if nullable else ..., sa_column=sa.Column(UtcDateTime, nullable=nullable))
 
 
-def json(*, nullable: bool = False) -> Any:
-    """A JSON object; empty unless said otherwise."""
+def json(*, nullable: bool = False, added: bool = False) -> Any:
+    """A JSON object; empty unless said otherwise. ``added``: by a later migration, so the database fills it in itself."""
+    if added:
+        column = sa.Column(JSON, nullable=False, server_default=sa.text("'{}'"))
+        return Field(default_factory=dict, sa_column=column)
     if nullable:
         return Field(default=None, sa_column=sa.Column(JSON, nullable=True))
     return Field(default_factory=dict, sa_column=sa.Column(JSON, nullable=False))

@@ -149,7 +149,8 @@ class Account(SQLModel, table=True):
 
     ``observed`` is all that was seen; ``absorbed`` the mapped part of it that people last took over, the base of the next
     three-way merge. ``stale``: observed, but not taken over yet. ``removed`` (restorable, purged, absent) and ``withheld``
-    (attributes that went empty there) wait for the end of a cycle and its brake.
+    (attributes that went empty there) wait for the end of a cycle and its brake. ``intent``: what people decided about the
+    account and is not done yet, and what a create carried whose outcome is open.
     """
 
     __tablename__ = "accounts"
@@ -193,6 +194,7 @@ class Account(SQLModel, table=True):
     withheld: dict[str, Any] | None = json(nullable=True)
     observed_at: datetime | None = time()
     declined: str | None = text(nullable=True)
+    intent: dict[str, Any] = json(added=True)
     sent_at: datetime | None = time()
 
 

@@ -9,6 +9,8 @@ from sqlmodel import Field, SQLModel
 from provision.core.tables.columns import (
     BIG,
     closed,
+    counter,
+    flag,
     ident,
     json,
     key_text,
@@ -25,6 +27,7 @@ from provision.core.vocabulary import Asks, CycleKind, CycleState, OperationKind
 
 _UNFINISHED = "state IN ('requested', 'running')"
 _WAITING = "state IN ('pending', 'blocked')"
+_TAKEN_AWAY = "state = 'done' AND kind IN ('disable', 'delete')"
 _IN_FLIGHT = "state IN ('running', 'unknown')"
 
 
@@ -80,7 +83,12 @@ class Sighting(SQLModel, table=True):
 
 
 class Operation(SQLModel, table=True):
-    """One account to be brought in line; the outbox row. It never holds what to send."""
+    """One account to be brought in line; the outbox row. It never holds what to send.
+
+    ``priority``: 0 somebody waits, 1 one of many, 2 nobody asked. ``automatic``: no person asked for it. ``fingerprint``
+    stands for what ``changes`` shows. ``looks``: how often the outcome was looked up. ``alone``: it was in flight when a
+    worker died, so nothing else goes with it.
+    """
 
     __tablename__ = "operations"
     __table_args__ = (
@@ -94,6 +102,7 @@ class Operation(SQLModel, table=True):
             where="state IN ('pending', 'running', 'unknown', 'blocked')",
             unique=False,
         ),
+        _only("ix_operations_taken_away", "connector_id", "settled_at", where=_TAKEN_AWAY, unique=False),
         within("accounts", "account_id"),
         within("connectors", "connector_id"),
         closed("kind", OperationKind),
@@ -109,7 +118,12 @@ class Operation(SQLModel, table=True):
     state: OperationState = word(OperationState, OperationState.PENDING)
     asks: Asks | None = word(Asks, nullable=True)
     changes: dict[str, Any] = json()
+    fingerprint: str | None = text(nullable=True)
     approved_fingerprint: str | None = text(nullable=True)
+    priority: int = counter()
+    automatic: bool = flag()
+    alone: bool = flag()
+    looks: int = counter()
     attempts: int = number()
     deaths: int = number()
     due_at: datetime = time(nullable=False)

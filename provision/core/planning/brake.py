@@ -1,4 +1,4 @@
-"""The brake on what an import would take away.
+"""The brake on what an import would take away here, and on what goes out and takes away there.
 
 Owns the judgement whether so many people, or so many values, may go at once; never lets anything go itself.
 """
@@ -75,6 +75,14 @@ def judge_leaving(  # noqa: PLR0913 – counts, all by name
         *_attributes(emptied, holders, brake),
     ]
     return BrakeVerdict(tuple(reasons))
+
+
+def judge_outgoing(*, due: int, recent_24h: int, linked: int, brake: Brake = STANDARD) -> BrakeVerdict:
+    """Judge the disables and deletes that are due, nobody having allowed them by name.
+
+    ``recent_24h``: those executed or under way within 24 hours, allowed or not; ``linked``: accounts that are there.
+    """
+    return BrakeVerdict(tuple(_people(due, recent_24h, brake.limit(linked))))
 
 
 def _people(leaving: int, recent: int, limit: int) -> list[Reason]:

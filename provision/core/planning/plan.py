@@ -1,0 +1,242 @@
+"""What one account needs at this moment, whatever was planned before.
+
+Owns the judgement; never reads, sends or remembers anything.
+
+    person      account there          what is due
+    active      absent                 create
+    active      gone, to be restored   restore
+    active      linked                 update; enable only if somebody here decided so
+    suspended   linked                 disable, and update
+    left        linked                 delete if an operator deleted them, else as the app says about leavers
+    staged      linked                 update; nothing is created before they begin
+
+An account that is enabled although its person is suspended is disabled; one that is disabled although its person is active
+may have been disabled there for a reason, so it waits for a decision (``intent["enabled"]``).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from provision.core.mapping import Outbound, clean
+from provision.core.ports import ENABLED, LICENCES, MANAGER
+from provision.core.protection import Protection
+from provision.core.vocabulary import Feature, Lifecycle, OperationKind, Situation, WhenLeft
+
+WHOLE = "*"
+"""In ``Plan.here_only``: not one attribute but the whole account."""
+
+FEATURE_OF: Mapping[OperationKind, Feature] = {
+    OperationKind.CREATE: Feature.CREATE,
+    OperationKind.RESTORE: Feature.CREATE,
+    OperationKind.UPDATE: Feature.EDIT,
+    OperationKind.DISABLE: Feature.EDIT,
+    OperationKind.ENABLE: Feature.EDIT,
+    OperationKind.DELETE: Feature.DELETE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Our side. ``values`` flat, custom attributes under ``extra.<name>``; ``deleted``: an operator deleted them.
+
+    ``manager``: the anchor of their manager's account there, None when they have none; without ``manager_known`` the
+    manager has no account there yet, and nothing is said about it.
+    """
+
+    lifecycle: Lifecycle
+    values: Mapping[str, str | None]
+    deleted: bool = False
+    manager: str | None = None
+    manager_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """The account as it was last seen. ``base``: what it held when it was last taken over or written, None: never.
+
+    ``intent``: what people decided about it and is not done yet: ``enabled`` (True), ``restore`` ({} or {"name": …}),
+    ``despite_bin`` (True), ``licences`` (sku → bool); and ``sent``: what a create carried whose outcome is open.
+    """
+
+    situation: Situation
+    anchor: str | None = None
+    enabled: bool | None = None
+    observed: Mapping[str, Any] = field(default_factory=dict)
+    base: Mapping[str, Any] | None = None
+    removed: str | None = None
+    intent: Mapping[str, Any] = field(default_factory=dict)
+    protection: Protection = field(default_factory=Protection)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an app lets out. ``while_synced``: attributes written even if a directory there owns the object."""
+
+    outbound: Outbound
+    features: Mapping[str, bool]
+    when_left: WhenLeft = WhenLeft.DISABLE
+    sign_in: str = "userPrincipalName"
+    required: frozenset[str] = frozenset()
+    while_synced: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is due; ``kind`` is None when nothing is. ``changes``: attribute → (as it is there, as it becomes).
+
+    ``here_only``: attribute, or WHOLE, → remedy code why it stays as it is there although it differs.
+    """
+
+    kind: OperationKind | None = None
+    anchor: str | None = None
+    values: Mapping[str, str | None] = field(default_factory=dict)
+    enabled: bool | None = None
+    manager: str | None = None
+    moves_manager: bool = False
+    licences: Mapping[str, bool] = field(default_factory=dict)
+    despite_bin: bool = False
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    here_only: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the brake counts it."""
+        return self.kind in (OperationKind.DISABLE, OperationKind.DELETE)
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for exactly what would be written: equal plans have equal ones, whatever was there before."""
+        told = [
+            self.kind, self.anchor, dict(self.values), self.enabled, self.manager, self.moves_manager,
+            dict(self.licences), self.despite_bin,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def plan(person: Person, there: There, rules: Rules, *, automatic: bool = False) -> Plan:
+    """Judge one account. ``automatic``: no person asked for it, so protected accounts are neither disabled nor deleted."""
+    due = _due(person, there, rules)
+    if due.kind is None:
+        return due
+    barred = there.protection.bars(due.kind, automatic=automatic)
+    if barred is None and not rules.features.get(FEATURE_OF[due.kind]):
+        barred = f"{FEATURE_OF[due.kind]}_off"
+    if barred is None:
+        return due
+    if due.kind in (OperationKind.DISABLE, OperationKind.ENABLE) and barred == "set_by_directory_sync":
+        # Where a directory owns the switch, the few attributes that are ours still follow.
+        rest = _update(person, there, rules, None)
+        kept = {**rest.here_only, ENABLED: barred}
+        if rest.kind and rules.features.get(Feature.EDIT):
+            return replace(rest, here_only=kept)
+        return Plan(here_only=kept)
+    return Plan(here_only={**due.here_only, WHOLE: barred})
+
+
+def satisfied(intent: Mapping[str, Any], enabled: bool | None) -> dict[str, Any]:
+    """What is still to be done of what was decided, now that the account looks so."""
+    kept = dict(intent)
+    if kept.get(ENABLED) == enabled:
+        kept.pop(ENABLED, None)
+    return kept
+
+
+def _due(person: Person, there: There, rules: Rules) -> Plan:
+    if there.situation is Situation.IGNORED:
+        return Plan(here_only={WHOLE: "account_ignored"})
+    if there.situation is Situation.GONE:
+        return _gone(person, there)
+    if there.anchor is None:
+        return _create(person, there, rules) if person.lifecycle is Lifecycle.ACTIVE else Plan()
+    if person.lifecycle is Lifecycle.LEFT:
+        return _leave(person, there, rules)
+    return _update(person, there, rules, _wanted_enabled(person, there))
+
+
+def _gone(person: Person, there: There) -> Plan:
+    """Nothing that is gone is made again by itself."""
+    if person.lifecycle is not Lifecycle.ACTIVE:
+        return Plan()
+    wish = there.intent.get("restore")
+    if wish is None:
+        return Plan(here_only={WHOLE: "account_gone"})
+    if there.anchor is None or there.removed != "restorable":
+        return Plan(here_only={WHOLE: "restore_too_late"})
+    values = wish.get("values") or {}
+    changes = {name: (clean(there.observed.get(name)), value) for name, value in values.items()}
+    # Restored accounts come back as they were; a person who is active here signs in there.
+    changes[ENABLED] = (None, True)
+    return Plan(OperationKind.RESTORE, there.anchor, values=values, enabled=True, changes=changes)
+
+
+def _create(person: Person, there: There, rules: Rules) -> Plan:
+    values = {**rules.outbound.wanted(person.values, None, creating=True), **there.intent.get("sent", {})}
+    lacking = sorted(name for name in {*rules.required, rules.sign_in} if not values.get(name))
+    if lacking:
+        return Plan(here_only=dict.fromkeys(lacking, "required_there"))
+    changes: dict[str, tuple[Any, Any]] = {name: (None, value) for name, value in values.items()}
+    due = Plan(
+        OperationKind.CREATE,
+        values=values,
+        enabled=True,
+        despite_bin=bool(there.intent.get("despite_bin")),
+        changes=changes,
+    )
+    return _with_bonds(due, person, there)
+
+
+def _leave(person: Person, there: There, rules: Rules) -> Plan:
+    then = WhenLeft.DELETE if person.deleted else rules.when_left
+    if then is WhenLeft.DELETE:
+        return Plan(OperationKind.DELETE, there.anchor)
+    if then is WhenLeft.DISABLE and there.enabled is not False:
+        changes = {ENABLED: (there.enabled, False)}
+        return Plan(OperationKind.DISABLE, there.anchor, enabled=False, changes=changes)
+    return Plan()
+
+
+def _wanted_enabled(person: Person, there: There) -> bool | None:
+    """What the switch should become; None when it stays as it is."""
+    if person.lifecycle is Lifecycle.SUSPENDED:
+        return None if there.enabled is False else False
+    if person.lifecycle is Lifecycle.ACTIVE and there.intent.get(ENABLED) and there.enabled is not True:
+        return True
+    return None
+
+
+def _update(person: Person, there: There, rules: Rules, enabled: bool | None) -> Plan:
+    wanted = rules.outbound.wanted(person.values, there.observed, base=there.base, creating=False)
+    kept: dict[str, str] = {}
+    if there.protection.synced:
+        kept = {name: "set_by_directory_sync" for name in wanted if name not in rules.while_synced}
+    values = {name: value for name, value in wanted.items() if name not in kept}
+    changes: dict[str, tuple[Any, Any]] = {
+        name: (clean(there.observed.get(name)), value) for name, value in values.items()
+    }
+    if enabled is not None:
+        changes[ENABLED] = (there.enabled, enabled)
+    kind = {None: OperationKind.UPDATE, True: OperationKind.ENABLE, False: OperationKind.DISABLE}[enabled]
+    due = Plan(kind, there.anchor, values=values, enabled=enabled, changes=changes, here_only=kept)
+    due = _with_bonds(due, person, there)
+    return due if due.changes else Plan(here_only=kept)
+
+
+def _with_bonds(due: Plan, person: Person, there: There) -> Plan:
+    """Add what binds an account to others: its manager and its licences."""
+    changes = dict(due.changes)
+    was = there.observed.get(MANAGER)
+    moves = person.manager_known and person.manager != was and not there.protection.synced
+    # Whom they report to there is not ours to clear unless we once set it.
+    if moves and person.manager is None and was != (there.base or {}).get(MANAGER):
+        moves = False
+    if moves:
+        changes[MANAGER] = (was, person.manager)
+    licences = {sku: bool(wish) for sku, wish in (there.intent.get(LICENCES) or {}).items()}
+    for sku, wish in licences.items():
+        changes[f"{LICENCES}.{sku}"] = (not wish, wish)
+    return replace(
+        due, manager=person.manager if moves else None, moves_manager=moves, licences=licences, changes=changes
+    )
