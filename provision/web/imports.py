@@ -194,7 +194,7 @@ def _app(session: Session) -> Connector:
 
 
 def _here() -> str:
-    kept = {name: request.args[name] for name in ("app", "show", "after") if name in request.args}
+    kept: dict[str, Any] = {name: request.args[name] for name in ("app", "show", "after") if name in request.args}
     return url_for("imports.show", **kept)
 
 

@@ -220,5 +220,6 @@ def _explained(problem: RowProblem) -> str:
         params["reason"] = explain(str(params["reason"])).what
     if "position" in params:
         params["position"] = int(params["position"]) + 1
-    remedy = explain(f"mapping_{problem.message_code}", params)
+    code = "not_chosen" if params.get("attribute") == "" else problem.message_code
+    remedy = explain(f"mapping_{code}", params)
     return f"{remedy.what} {remedy.do}".strip()
