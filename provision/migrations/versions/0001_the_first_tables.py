@@ -226,6 +226,8 @@ def upgrade() -> None:
             sqlite_where=sa.text("employee_id IS NOT NULL"),
             postgresql_where=sa.text("employee_id IS NOT NULL"),
         )
+        batch_op.create_index("ix_users_address", ["tenant_id", "email_key", "id"], unique=False)
+        batch_op.create_index("ix_users_changed", ["tenant_id", "changed_at", "id"], unique=False)
         batch_op.create_index("ix_users_name", ["tenant_id", "name_key", "id"], unique=False)
         batch_op.create_index(
             "uq_users_email",
