@@ -92,6 +92,8 @@ class User(SQLModel, table=True):
             postgresql_where=sa.text("lifecycle <> 'left' AND email_key <> ''"),
         ),
         sa.Index("ix_users_name", "tenant_id", "name_key", "id"),
+        sa.Index("ix_users_address", "tenant_id", "email_key", "id"),
+        sa.Index("ix_users_changed", "tenant_id", "changed_at", "id"),
         sa.Index(
             "ix_users_employee",
             "tenant_id",
