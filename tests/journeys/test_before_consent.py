@@ -136,7 +136,7 @@ def test_A_7_declining_on_microsofts_page_is_told_with_what_to_do(owner: Any, vi
     with visitor.refusal(400, 403, 409, 422):
         visitor.click(window.get_by_role("button", name="Cancel"))
         expect(window.get_by_text("What happened")).to_be_visible()
-    expect(window.get_by_text("Nothing was changed.")).to_be_visible()
+    expect(window.get_by_text("Nothing was changed. The attempt is in the log.")).to_be_visible()
     visitor.click(window.get_by_role("link", name="Back to the app"))
     expect(window.locator("#consent .note")).to_contain_text(OWNER)
     visitor.open("apps")
