@@ -44,6 +44,8 @@ def open_house(settings: Settings | None = None, *, connect: Connect | None = No
         now=now,
         kinds=KINDS,
         connect=connect or functools.partial(_connect, settings, vault, now, sandbox),
+        read_secret=lambda text: parse_secret(text).as_json().encode(),
+        read_certificate=lambda pem, **how: parse_certificate(pem, **how).as_json().encode(),
         sandbox=sandbox,
     )
 
@@ -74,8 +76,6 @@ def doors() -> cli.Doors:
         serve=functools.partial(serving.serve, lambda house: create_app(house=house)),
         serve_sandbox=serve_sandbox,
         sandbox=lambda house, people: Sandbox(house.settings.data_dir / "sandbox.db", users=people, now=house.now),
-        parse_secret=lambda text: parse_secret(text).as_json().encode(),
-        parse_certificate=lambda pem: parse_certificate(pem).as_json().encode(),
     )
 
 

@@ -23,7 +23,11 @@ LEADER = "worker"
 
 @dataclass(frozen=True)
 class House:
-    """One running installation. ``connect`` turns a connector row into its port; ``sandbox`` is None unless it is used."""
+    """One running installation.
+
+    ``connect`` turns a connector row into its port. ``read_secret`` and ``read_certificate`` judge what a person pastes and
+    return what is to be sealed; they raise Refused. ``sandbox`` opens the stand-in cloud, which few installations use.
+    """
 
     settings: Settings
     db: Database
@@ -31,6 +35,8 @@ class House:
     now: Callable[[], datetime]
     kinds: Mapping[Any, Any]
     connect: Callable[[Connector], Source]
+    read_secret: Callable[[str], bytes]
+    read_certificate: Callable[..., bytes]
     sandbox: Callable[[], Any]
 
     def ways(self, *, cut: Callable[[], bool] = lambda: False) -> Ways:

@@ -26,8 +26,6 @@ class Doors:
     serve: Callable[..., None]
     serve_sandbox: Callable[..., None]
     sandbox: Callable[[House, int], Any]
-    parse_secret: Callable[[str], bytes]
-    parse_certificate: Callable[[bytes], bytes]
 
 
 class _Commands(click.Group):

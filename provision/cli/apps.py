@@ -241,13 +241,11 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _secret(from_stdin: bool, certificate: Path | None) -> bytes | None:
-    doors = click.get_current_context().obj
     if from_stdin and certificate:
         raise click.UsageError("--secret-stdin and --certificate exclude each other")
     if certificate:
-        parsed: bytes = doors.parse_certificate(certificate.read_bytes())
-        return parsed
-    return doors.parse_secret(sys.stdin.readline()) if from_stdin else None
+        return house().read_certificate(certificate.read_bytes(), now=house().now())
+    return house().read_secret(sys.stdin.readline()) if from_stdin else None
 
 
 def _print(tenant_id: int, connector_id: int, as_json: bool, line: str) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from flask import Blueprint, Response, g, request, url_for
 from flask_babel import gettext as _
 
-from provision.connectors import parse_certificate, parse_secret
 from provision.core.ports import Consenting, Refused
 from provision.core.remedies import explain
 from provision.core.tables import Connector
@@ -294,8 +293,8 @@ def _credential(kind: str) -> bytes:
     try:
         if kind == "certificate":
             passphrase = request.form.get("passphrase") or None
-            return parse_certificate(pasted, passphrase=passphrase, now=g.now).as_json().encode()
-        return parse_secret(pasted.decode("utf-8", "replace")).as_json().encode()
+            return house().read_certificate(pasted, passphrase=passphrase, now=g.now)
+        return house().read_secret(pasted.decode("utf-8", "replace"))
     except Refused as error:
         raise Outside(error) from None
 
