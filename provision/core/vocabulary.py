@@ -213,4 +213,6 @@ def key(text: str | None) -> str:
     """
     if not text:
         return ""
+    if text.isascii():  # nothing to normalise
+        return text.lower().strip()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()

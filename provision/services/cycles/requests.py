@@ -69,7 +69,10 @@ def barred(connector: Connector) -> str | None:
 
 def stop(session: Session, tenant_id: int, cycle_id: int, actor: str, now: datetime) -> Cycle:
     """Ask a running cycle to stop; it does within seconds. What it has taken over so far stays."""
-    cycle = show(session, tenant_id, cycle_id)
+    query = select(Cycle).where(Cycle.tenant_id == tenant_id, Cycle.id == cycle_id)
+    cycle: Cycle | None = session.exec(for_update(session, query)).first()
+    if cycle is None:
+        raise NotFound("no_such_cycle")
     if cycle.state == CycleState.REQUESTED:
         cycle.state, cycle.ended_at = CycleState.STOPPED, now
     elif cycle.state == CycleState.RUNNING:

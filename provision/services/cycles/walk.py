@@ -21,6 +21,7 @@ from provision.core.ports import OutsideError, Page, Source, Throttled, Unreacha
 from provision.core.retry import Act, for_cycle
 from provision.core.tables import Connector, Cycle
 from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKind, CycleState
+from provision.db import for_update
 from provision.services import events
 from provision.services.cycles.ahead import Ahead
 from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, start
@@ -31,7 +32,7 @@ from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import adoptable, waiting_suitors
 from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS, merged, remember_sighting
 from provision.services.cycles.requests import barred
-from provision.services.cycles.taking import Part, take_seen, take_stored
+from provision.services.cycles.taking import Part, take_seen, take_stored, uncollected
 from provision.vault import VaultError
 
 log = structlog.get_logger()
@@ -329,8 +330,9 @@ class _Walk:
             session.expunge(row)
             return row
 
-    def _rows(self, session: Session) -> tuple[Cycle, Connector]:
-        cycle = session.exec(select(Cycle).where(Cycle.id == self.cycle_id)).one()
+    def _rows(self, session: Session, *, lock: bool = False) -> tuple[Cycle, Connector]:
+        own = select(Cycle).where(Cycle.id == self.cycle_id)
+        cycle: Cycle = session.exec(for_update(session, own) if lock else own).one()
         query = select(Connector).where(Connector.tenant_id == cycle.tenant_id, Connector.id == cycle.connector_id)
         return cycle, session.exec(query).one()
 
@@ -338,8 +340,8 @@ class _Walk:
         """One transaction over the cycle's rows; begun anew when the database was busy or two writers crossed."""
         for attempt in range(1, BUSY_TRIES + 1):
             try:
-                with self.ways.writing() as session:
-                    return work(session, *self._rows(session))
+                with uncollected(), self.ways.writing() as session:
+                    return work(session, *self._rows(session, lock=True))
             except sa.exc.OperationalError:
                 if attempt == BUSY_TRIES:
                     raise
