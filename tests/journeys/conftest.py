@@ -43,9 +43,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 @pytest.fixture(scope="module")
 def owner(chromium: Browser, product: Product) -> Any:
-    """The cookies of the demo's owner, who has just set a password by the printed link."""
+    """The cookies of the demo's owner, signed in by the printed link unless a journey did that before."""
     visitor = Visitor(chromium, product)
-    visitor.set_password()
+    visitor.sign_in() if product.claimed else visitor.set_password()
     state = visitor.context.storage_state()
     assert visitor.leave() == []
     return state

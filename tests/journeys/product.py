@@ -36,6 +36,7 @@ class Product:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = f"{self.url}/t/{TENANT}/"
+        self.claimed = False  # whether its owner has set a password
         self._people = people
         self._process: subprocess.Popen[bytes] | None = None
         self._opened: tuple[House, Sandbox] | None = None

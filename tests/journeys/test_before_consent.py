@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.journeys.product import APP, OWNER, ROOT, Product
 from tests.journeys.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("before consent")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 
 
@@ -150,9 +150,7 @@ def test_A_7_a_consent_for_another_tenant_is_refused(owner: Any, visit: Visit) -
     state = parse_qs(urlsplit(window.url).query)["state"][0]
     elsewhere = "2f1d6b1c-64f0-4b0e-8a54-0c6a3f6f9d11"
     with visitor.refusal(400, 403, 409, 422):
-        answer = window.goto(
-            f"/connect/microsoft365/callback?admin_consent=True&tenant={elsewhere}&state={state}"
-        )
+        answer = window.goto(f"/connect/microsoft365/callback?admin_consent=True&tenant={elsewhere}&state={state}")
         assert answer
         assert answer.status in (403, 409, 422)
     expect(window.get_by_text("What you do")).to_be_visible()

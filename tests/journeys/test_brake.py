@@ -13,7 +13,7 @@ from provision.sandbox.people import stamp
 from tests.journeys.product import TENANT, Product
 from tests.journeys.visitor import Visitor, shoot
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("brake")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 MANY = 30
 

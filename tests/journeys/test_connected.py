@@ -11,7 +11,7 @@ from provision.sandbox.store import body_of, encode_body
 from tests.journeys.product import APP, OWNER, TENANT, Product
 from tests.journeys.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("connected")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 
 

@@ -10,9 +10,21 @@ from playwright.sync_api import expect
 from tests.journeys.product import Product
 from tests.journeys.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("doors")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
-PAGES = ("", "users", "users/3", "users.csv", "apps", "apps/1", "apps/new", "provisioning", "imports", "reports", "reports.csv")
+PAGES = (
+    "",
+    "users",
+    "users/3",
+    "users.csv",
+    "apps",
+    "apps/1",
+    "apps/new",
+    "provisioning",
+    "imports",
+    "reports",
+    "reports.csv",
+)
 EVE, EVES = "eve@skerry.example", "lanterns drift over slow water"
 DEE, DEES = "dee@fjordvik.example", "seven grey gulls read ledgers"
 
@@ -22,7 +34,9 @@ def others(product: Product, imported: Any) -> None:
     """Eve owns another organisation; Dee may look at this one."""
     product.command("tenant", "add", "skerry", "--name", "Skerry")
     for email, role, tenant, password in ((EVE, "owner", "skerry", EVES), (DEE, "auditor", "fjordvik", DEES)):
-        product.command("operator", "add", email, "--role", role, "--tenant", tenant, "--password-stdin", given=password)
+        product.command(
+            "operator", "add", email, "--role", role, "--tenant", tenant, "--password-stdin", given=password
+        )
 
 
 def test_another_organisation_does_not_exist_for_its_neighbour(product: Product, others: None, visit: Visit) -> None:

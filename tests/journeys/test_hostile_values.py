@@ -11,7 +11,7 @@ from provision.sandbox.store import body_of, set_fact
 from tests.journeys.product import Product
 from tests.journeys.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("hostile values")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}\n=cmd|calc'
 KNOWN = "alert(1)"
@@ -64,9 +64,7 @@ def poisoned(chromium: Browser, product: Product, connected: Any) -> Any:
         "imports?show=same", "reports", "reports?who=alert", "reports?who=alert&event={event}",
     ],
 )  # fmt: skip
-def test_a_hostile_value_stays_text_on_every_page(
-    product: Product, poisoned: Any, visit: Visit, path: str
-) -> None:
+def test_a_hostile_value_stays_text_on_every_page(product: Product, poisoned: Any, visit: Visit, path: str) -> None:
     visitor = visit(poisoned, width=1440)
     page = visitor.open("users?q=alert")
     person = str(page.locator("#rows tbody a").first.get_attribute("href")).rsplit("/", 1)[1]
@@ -96,7 +94,9 @@ def test_files_taken_away_hold_no_formula(poisoned: Any, visit: Visit) -> None:
             visitor.click(button)
         text = taken.value.path().read_text("utf-8-sig")
         assert KNOWN in text
-        assert not any(cell.strip('"').startswith(("=", "+", "@")) for line in text.splitlines() for cell in line.split(","))
+        assert not any(
+            cell.strip('"').startswith(("=", "+", "@")) for line in text.splitlines() for cell in line.split(",")
+        )
 
 
 def _stays_text(page: Page) -> None:

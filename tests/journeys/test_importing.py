@@ -11,7 +11,7 @@ from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import APP, TENANT, Product
 from tests.journeys.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("importing")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 
 
@@ -80,7 +80,9 @@ def test_I_5_importing_again_adds_nobody_and_reads_only_what_changed(
     assert visitor.counted("Created") == 0
     visitor.page.get_by_label("Read", exact=True).select_option(label="Everything, slower")
     visitor.import_all()
-    expect(visitor.page.get_by_role("region", name="Earlier imports")).to_contain_text(f"0 new, 0 changed, {PEOPLE} same")
+    expect(visitor.page.get_by_role("region", name="Earlier imports")).to_contain_text(
+        f"0 new, 0 changed, {PEOPLE} same"
+    )
     assert visitor.counted("Skipped, the same") == PEOPLE
     assert product.command("user", "list", TENANT, "--json") == before
 

@@ -11,7 +11,7 @@ from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import APP, OWNER, Product
 from tests.journeys.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("newcomer")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 _STEPS = 60
 

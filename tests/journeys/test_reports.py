@@ -12,7 +12,7 @@ from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import APP, OWNER
 from tests.journeys.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("reports")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 
 

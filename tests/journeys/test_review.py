@@ -15,7 +15,7 @@ from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import Product
 from tests.journeys.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("review")]
+pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 SAME = "cagla.sahin@fjordvik.example"
 

@@ -79,7 +79,8 @@ class Visitor:
     # -- Deeds that many journeys begin with -----------------------------------------------------------------------------
 
     def set_password(self) -> None:
-        """Open the printed one-time link, choose a password, and be signed in."""
+        """Open the printed one-time link, choose a password, and be signed in; afterwards the link is spent."""
+        self.product.claimed = True
         self.page.goto(self.product.link)
         self.page.get_by_label("New password", exact=True).fill(PASSWORD)
         self.page.get_by_label("Once more", exact=True).fill(PASSWORD)
