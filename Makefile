@@ -7,7 +7,7 @@ PORT ?= 8000
 USERS ?= 120
 # The browser's journeys start servers of their own, so a few workers at a time are enough.
 WORKERS ?= 2
-PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: demo test test-postgres check faults bench vendor lock migration browser clean help
 
@@ -22,7 +22,7 @@ test: $(VENV)/.develop browser  ## Every test, on SQLite, journeys in a real bro
 
 test-postgres: $(VENV)/.develop  ## Every test but the journeys, on a throw-away PostgreSQL
 	sh tools/postgres.sh
-	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not journey and not faults" $(ARGS)
+	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not journey and not faults" $(ARGS)
 
 check: $(VENV)/.develop  ## Linters, types, import contracts
 	$(BIN)/ruff check .
