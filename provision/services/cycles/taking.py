@@ -27,8 +27,16 @@ from provision.services.cycles.observing import ACCOUNTS, load, observe, store
 log = structlog.get_logger()
 T = TypeVar("T")
 
-UNFIT = (ValueError, TypeError, ArithmeticError, RecursionError, sa.exc.StatementError)
-"""What a value from outside can do to us: it does not encode, the database refuses it, or it belongs to somebody else."""
+UNFIT = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    sa.exc.StatementError,
+)
+"""What a value from outside can do to us: it has another shape, it does not encode, the database refuses it, or it belongs to somebody else."""
 
 PASSING = (sa.exc.OperationalError, sa.exc.InterfaceError)
 """The database itself is in trouble: no account is to blame."""
