@@ -36,7 +36,7 @@ UNFIT = (
     RecursionError,
     sa.exc.StatementError,
 )
-"""What a value from outside can do to us: it has another shape, it does not encode, the database refuses it, or it belongs to somebody else."""
+"""What a value from outside can do to us: it has another shape, does not encode, is refused, or is somebody else's."""
 
 PASSING = (sa.exc.OperationalError, sa.exc.InterfaceError)
 """The database itself is in trouble: no account is to blame."""
