@@ -29,7 +29,7 @@ def inspect(page: Page, name: str) -> None:
             found += [f"{theme} {width}: {barrier}" for barrier in barriers(page)]
     dress(page, "light", NARROWEST)
     found += [f"sticks out at {NARROWEST}: {part}" for part in overflow(page)]
-    assert found == [], name
+    assert not found, "\n".join([name, *found])
     dress(page, "light", WIDTHS[0])
 
 

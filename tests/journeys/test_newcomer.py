@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import APP, OWNER, Product
-from tests.journeys.visitor import Visitor
+from tests.journeys.visitor import IMPORT, Visitor
 
 pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
@@ -91,7 +91,7 @@ def test_an_import_runs_by_the_keyboard_alone_and_the_focus_is_always_seen(impor
     _tab_to(page, "Preview")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="What an import would do")).to_be_visible()
-    _tab_to(page, re.compile("^Import( |$)"))
+    _tab_to(page, IMPORT)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Imported", exact=True)).to_be_visible()
 
