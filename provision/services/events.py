@@ -94,14 +94,11 @@ def verify(session: Session, tenant_id: int) -> int | None:
     details = [_DETAILS.c[name] for name in ("event_id", *_PARTS)]
     query = sa.select(_EVENTS, *details).join_from(_EVENTS, _DETAILS, isouter=True)
     query = query.where(_EVENTS.c.tenant_id == tenant_id).order_by(_EVENTS.c.sequence)
-    for row in session.execute(query.execution_options(yield_per=1000)).mappings():
-        told = tuple(row["at"].isoformat() if name == "at" else row[name] for name in _TOLD)
-        if row["sequence"] != last + 1 or row["previous"] != previous or row["hash"] != _link(previous, told):
-            return last + 1
-        kept = row["event_id"] is not None
-        if kept and _digest(_parts(*(row[name] for name in _PARTS))) != row["detail_digest"]:
-            return last + 1
-        last, previous = row["sequence"], row["hash"]
+    with session.execute(query.execution_options(yield_per=1000)) as found:
+        for row in found.mappings():
+            if row["sequence"] != last + 1 or row["previous"] != previous or not _fits(row):
+                return last + 1
+            last, previous = row["sequence"], row["hash"]
     head = session.get(EventHead, tenant_id)
     return None if (head.hash if head else _BEGIN) == previous else last + 1
 
@@ -131,6 +128,13 @@ def _parts(*details: Mapping[str, Any]) -> list[bytes]:
 
 def _digest(parts: Sequence[bytes]) -> bytes:
     return hashlib.sha256(b"\n".join(parts)).digest()
+
+
+def _fits(row: Any) -> bool:
+    told = tuple(row["at"].isoformat() if name == "at" else row[name] for name in _TOLD)
+    if row["hash"] != _link(row["previous"], told):
+        return False
+    return row["event_id"] is None or _digest(_parts(*(row[name] for name in _PARTS))) == row["detail_digest"]
 
 
 def _link(previous: bytes, told: tuple[Any, ...]) -> bytes:
