@@ -124,6 +124,11 @@ def for_update(session: Session, query: Any) -> Any:
     return query if session.get_bind().dialect.name == "sqlite" else query.with_for_update()
 
 
+def unlocked(session: Session, query: Any) -> Any:
+    """Lock the rows a query returns, leaving out what somebody else holds; SQLite's writer is alone anyhow."""
+    return query if session.get_bind().dialect.name == "sqlite" else query.with_for_update(skip_locked=True)
+
+
 def among(session: Session, column: Any, values: Iterable[Any]) -> Any:
     """The condition that a column holds one of many values: one parameter, so that no length makes a new statement."""
     if session.get_bind().dialect.name == "sqlite":

@@ -15,7 +15,8 @@ from provision.connectors.http import Cloud, World
 from provision.connectors.microsoft365.clouds import CLOUDS
 from provision.connectors.microsoft365.config import Microsoft365Config
 from provision.connectors.microsoft365.consent import read_consent
-from provision.core.ports import Target
+from provision.connectors.microsoft365.schema import ATTRIBUTES
+from provision.core.ports import Attribute, Target
 from provision.core.vocabulary import Direction, Flow, Kind, MappingKind, Owner
 
 
@@ -43,7 +44,10 @@ class MatchingRule:
 
 @dataclass(frozen=True)
 class KindSpec:
-    """One kind. ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first."""
+    """One kind. ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first.
+
+    ``schema`` is what may be mapped, ``sign_in`` the attribute in it by which people sign in there.
+    """
 
     kind: Kind
     label: str
@@ -52,6 +56,8 @@ class KindSpec:
     consents: bool
     default_mappings: tuple[MappingDefault, ...]
     matching: tuple[MatchingRule, ...]
+    schema: tuple[Attribute, ...]
+    sign_in: str
     build: Callable[[Any, Secret | None, str | None, World], Target]
     read_consent: Callable[[Mapping[str, str]], str] | None = None
 
@@ -73,6 +79,8 @@ KINDS: dict[Kind, KindSpec] = {
                 MappingDefault("displayName", "display_name"),
             ),
             matching=(MatchingRule("employeeId", "employee_id", 2),),
+            schema=ATTRIBUTES,
+            sign_in="userPrincipalName",
             build=microsoft365.build,
             read_consent=read_consent,
         ),

@@ -1,14 +1,17 @@
 """Whether a password that an operator chose is good enough, judged without any network. Keeps and hashes nothing.
 
+It also makes the first password of an account.
+
 NIST SP 800-63B-4: at least 15 characters where the password is the only factor, no rules about classes of characters, no
 cut, and a list of what is too common; long passwords are mostly guessed as repetitions and chains of common words, so
 what counts is how much is left when those are taken out.
 """
 
+import base64
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 MINIMUM = 15
 MAXIMUM = 256
@@ -47,6 +50,16 @@ def judge(password: str, *, about: Sequence[str] = ()) -> str | None:
         return "password_common"
     own = [word for word in (key.casefold() for key in about) if len(word) >= 3]
     return "password_common" if len(_without(plain, own)) < _LEFT_AT_LEAST else None
+
+
+def initial(token_bytes: Callable[[int], bytes]) -> str:
+    """A first password that nobody ever sees: 40 characters, 36 of them random, all four of Microsoft's classes in it.
+
+    Microsoft asks for 8 to 256 characters of three classes, none beyond ASCII:
+    https://learn.microsoft.com/entra/identity/authentication/concept-password-ban-bad-combined-policy
+    """
+    text = base64.urlsafe_b64encode(token_bytes(27)).decode().replace("-", "x").replace("_", "y")
+    return f"Aa1!{text}"
 
 
 def network(address: str) -> str:

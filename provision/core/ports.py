@@ -252,16 +252,15 @@ class Outcome:
 
 @runtime_checkable
 class Carrier(Target, Protocol):
-    """The writing half of a Target. ``sign_in``: the outside name of the attribute by which its people sign in."""
-
-    sign_in: str
+    """The writing half of a Target."""
 
     def carry(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Carry up to twenty writes of different accounts; one outcome for each, in the same order.
 
         Raises nothing of the outside's: an error that meets all of them is in every outcome. Sends no write twice after a
         doubtful answer, waits for no Retry-After (Throttled says how long), and may be called from several threads at once.
-        Success is told only for what the outside has confirmed. A delete of what is not there is Missing.
+        Success is told only for what the outside has confirmed; a restore of what is there already is one. A delete of what
+        is not there is Missing.
         """
         ...
 

@@ -7,11 +7,13 @@ brake     how many may be taken away at once, coming in and going out
 
 from provision.core.planning.brake import STANDARD, Brake, BrakeVerdict, Reason, judge_leaving, judge_outgoing
 from provision.core.planning.evidence import Found, Sent, judge_found
-from provision.core.planning.plan import FEATURE_OF, Person, Plan, Rules, There, plan, satisfied
+from provision.core.planning.plan import BY_HAND, FEATURE_OF, WHOLE, Person, Plan, Rules, There, idle, plan, settled
 
 __all__ = [
+    "BY_HAND",
     "FEATURE_OF",
     "STANDARD",
+    "WHOLE",
     "Brake",
     "BrakeVerdict",
     "Found",
@@ -21,9 +23,10 @@ __all__ = [
     "Rules",
     "Sent",
     "There",
+    "idle",
     "judge_found",
     "judge_leaving",
     "judge_outgoing",
     "plan",
-    "satisfied",
+    "settled",
 ]

@@ -16,7 +16,7 @@ may have been disabled there for a reason, so it waits for a decision (``intent[
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,8 @@ from provision.core.vocabulary import Feature, Lifecycle, OperationKind, Situati
 
 WHOLE = "*"
 """In ``Plan.here_only``: not one attribute but the whole account."""
+
+BY_HAND = "by_hand"
 
 FEATURE_OF: Mapping[OperationKind, Feature] = {
     OperationKind.CREATE: Feature.CREATE,
@@ -57,8 +59,9 @@ class Person:
 class There:
     """The account as it was last seen. ``base``: what it held when it was last taken over or written, None: never.
 
-    ``intent``: what people decided about it and is not done yet: ``enabled`` (True), ``restore`` ({} or {"name": …}),
-    ``despite_bin`` (True), ``licences`` (sku → bool); and ``sent``: what a create carried whose outcome is open.
+    ``intent``: what people decided about it and is not done yet: ``enabled`` (True), ``by_hand`` (True: to disable or
+    delete it), ``restore`` ({} or {"values": …}), ``despite_bin`` (True), ``licences`` (sku → bool); and ``sent``: the name
+    and other identifying values that a create carried whose outcome is open.
     """
 
     situation: Situation
@@ -116,12 +119,12 @@ class Plan:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def plan(person: Person, there: There, rules: Rules, *, automatic: bool = False) -> Plan:
-    """Judge one account. ``automatic``: no person asked for it, so protected accounts are neither disabled nor deleted."""
+def plan(person: Person, there: There, rules: Rules) -> Plan:
+    """Judge one account. A protected one is disabled or deleted only if somebody decided so by hand."""
     due = _due(person, there, rules)
     if due.kind is None:
         return due
-    barred = there.protection.bars(due.kind, automatic=automatic)
+    barred = there.protection.bars(due.kind, automatic=not there.intent.get(BY_HAND))
     if barred is None and not rules.features.get(FEATURE_OF[due.kind]):
         barred = f"{FEATURE_OF[due.kind]}_off"
     if barred is None:
@@ -136,12 +139,22 @@ def plan(person: Person, there: There, rules: Rules, *, automatic: bool = False)
     return Plan(here_only={**due.here_only, WHOLE: barred})
 
 
-def satisfied(intent: Mapping[str, Any], enabled: bool | None) -> dict[str, Any]:
-    """What is still to be done of what was decided, now that the account looks so."""
-    kept = dict(intent)
-    if kept.get(ENABLED) == enabled:
-        kept.pop(ENABLED, None)
+def settled(intent: Mapping[str, Any], carried: Plan, left: Collection[str] = ()) -> dict[str, Any]:
+    """What is still to be done of what was decided, after ``carried`` was done; ``left``: names that did not follow."""
+    done = {ENABLED, BY_HAND} if carried.enabled is not None or carried.kind is OperationKind.DELETE else set()
+    if carried.kind in (OperationKind.CREATE, OperationKind.RESTORE):
+        done |= {"restore", "despite_bin", "sent", ENABLED, BY_HAND}
+    kept = {name: value for name, value in intent.items() if name not in done}
+    if LICENCES in kept and LICENCES not in left:
+        open_ = {sku: wish for sku, wish in kept[LICENCES].items() if carried.licences.get(sku) != wish}
+        kept = {**kept, LICENCES: open_} if open_ else {name: kept[name] for name in kept if name != LICENCES}
     return kept
+
+
+def idle(intent: Mapping[str, Any], enabled: bool | None) -> dict[str, Any]:
+    """What is still to be done of what was decided, when nothing is due: a switch that stands right already is done."""
+    done = () if enabled is None or intent.get(ENABLED, enabled) != enabled else (ENABLED, BY_HAND)
+    return {name: value for name, value in intent.items() if name not in done}
 
 
 def _due(person: Person, there: There, rules: Rules) -> Plan:

@@ -85,9 +85,10 @@ class Sighting(SQLModel, table=True):
 class Operation(SQLModel, table=True):
     """One account to be brought in line; the outbox row. It never holds what to send.
 
-    ``priority``: 0 somebody waits, 1 one of many, 2 nobody asked. ``automatic``: no person asked for it. ``fingerprint``
-    stands for what ``changes`` shows. ``looks``: how often the outcome was looked up. ``alone``: it was in flight when a
-    worker died, so nothing else goes with it.
+    ``priority``: 0 somebody waits, 1 one of many, 2 nobody asked. ``fingerprint`` stands for what ``changes`` shows.
+    ``looks``: how often the outcome was looked up. ``lease_until``: while in flight, until when its worker is believed to
+    live; while blocked, when it is tried again by itself, if ever. ``alone``: it was in flight when a worker died, so
+    nothing else goes with it.
     """
 
     __tablename__ = "operations"
@@ -121,7 +122,6 @@ class Operation(SQLModel, table=True):
     fingerprint: str | None = text(nullable=True)
     approved_fingerprint: str | None = text(nullable=True)
     priority: int = counter()
-    automatic: bool = flag()
     alone: bool = flag()
     looks: int = counter()
     attempts: int = number()

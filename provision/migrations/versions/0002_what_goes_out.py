@@ -19,8 +19,7 @@ def upgrade() -> None:
     op.add_column("operations", sa.Column("fingerprint", sa.Text(), nullable=True))
     for name in ("priority", "looks"):
         op.add_column("operations", sa.Column(name, BIG, server_default=sa.text("0"), nullable=False))
-    for name in ("automatic", "alone"):
-        op.add_column("operations", sa.Column(name, sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("operations", sa.Column("alone", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_index(
         "ix_operations_taken_away",
         "operations",
@@ -32,6 +31,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_operations_taken_away", "operations")
-    for name in ("fingerprint", "priority", "looks", "automatic", "alone"):
+    for name in ("fingerprint", "priority", "looks", "alone"):
         op.drop_column("operations", name)
     op.drop_column("accounts", "intent")
