@@ -23,6 +23,8 @@ DEEDS: Mapping[str, Deed] = {
     "account.disputed": Deed(
         "account", "disputed", "More than one person fits this account in %(app)s; a person decides"
     ),
+    "account.decided": Deed("change", "link", "Somebody decided whose account in %(app)s this is"),
+    "account.failed": Deed("change", "import", "The account in %(app)s could not be taken in"),
     "account.gone": Deed("account", "gone", "The account in %(app)s is gone"),
     "account.ignored": Deed("account", "ignored", "This account in %(app)s is left alone"),
     "account.linked": Deed("change", "link", "Linked to the account in %(app)s"),
