@@ -1,0 +1,59 @@
+"""The outbox: one row per account that is to be brought in line, from the edit that leaves it to what became of it.
+
+    edit → enqueue → (asks → approve | decline) → claim → [worker sends] → settle → done | failed | blocked
+                                                     ↘ unknown → doubts → resolve ↗
+
+reckoning   what is due for accounts at this moment
+enqueueing  an edit leaves an operation behind, in its own transaction
+answers     approve, decline, cancel, retry, and what asks
+claiming    what may leave now; the brake on what takes away
+settling    what became of it
+settlement  the rows that a settlement writes
+doubts      outcomes that nobody knows, and what a dead worker left
+"""
+
+from provision.services.outbox.answers import approve, asking, cancel, decline, retry
+from provision.services.outbox.claiming import AT_ONCE, Claim, Claimed, claim, open_for
+from provision.services.outbox.doubts import Doubt, Look, doubts, recover, resolve
+from provision.services.outbox.enqueueing import (
+    NOBODY_ASKED,
+    ONE_OF_MANY,
+    SOMEBODY_WAITS,
+    Effect,
+    Order,
+    enqueue,
+    enqueue_accounts,
+)
+from provision.services.outbox.reckoning import App, Case, app_of, apps, reckon
+from provision.services.outbox.settling import settle
+
+__all__ = [
+    "AT_ONCE",
+    "NOBODY_ASKED",
+    "ONE_OF_MANY",
+    "SOMEBODY_WAITS",
+    "App",
+    "Case",
+    "Claim",
+    "Claimed",
+    "Doubt",
+    "Effect",
+    "Look",
+    "Order",
+    "app_of",
+    "approve",
+    "apps",
+    "asking",
+    "cancel",
+    "claim",
+    "decline",
+    "doubts",
+    "enqueue",
+    "enqueue_accounts",
+    "open_for",
+    "reckon",
+    "recover",
+    "resolve",
+    "retry",
+    "settle",
+]

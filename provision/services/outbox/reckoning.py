@@ -1,0 +1,201 @@
+"""From rows to plans: an app's rules, and what is due for its accounts at this moment, many at a time.
+
+Owns reading what a plan is made from; decides nothing and changes nothing.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from provision.core import protection
+from provision.core.mapping import compile_inbound, compile_outbound
+from provision.core.planning import Brake, Person, Plan, Rules, There, plan
+from provision.core.ports import Attribute
+from provision.core.tables import Account, Connector, Operation, User
+from provision.core.vocabulary import USER_ATTRIBUTES, Approval, ConnectorState, Lifecycle, Situation, WhenLeft, key
+from provision.db import among, for_update
+from provision.services import mappings
+
+ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
+OPERATIONS: sa.Table = Operation.__table__  # type: ignore[attr-defined]
+USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
+
+HOLD = 10.0
+LONGEST_HOLD = 60.0
+_ACCOUNT = (
+    "id", "user_id", "anchor", "name", "correlation", "situation", "enabled", "standing", "observed", "absorbed",
+    "removed", "declined", "intent", "sent_at", "stale",
+)  # fmt: skip
+_USER = ("id", "lifecycle", "extra", "manager_id", "deleted_at", *USER_ATTRIBUTES)
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class App:
+    """What of an app a plan and its way out depend on.
+
+    ``correlation``: the attribute that marks what we create; ``reads``: the outside names that matter to the mapping.
+    """
+
+    id: int
+    tenant_id: int
+    name: str
+    rules: Rules
+    facts: Mapping[str, Any]
+    scope: Mapping[str, Any]
+    approval: Approval
+    state: ConnectorState
+    brake: Brake
+    hold: timedelta
+    correlation: str | None
+    schema: tuple[Attribute, ...]
+    reads: tuple[str, ...]
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """The verified domains there, as keys; empty when they are not known."""
+        return frozenset(key(one.get("name")) for one in self.facts.get("domains") or ())
+
+    @property
+    def evidence(self) -> frozenset[str]:
+        """The attributes by which something found there is known to be what we sent."""
+        return self.rules.required | {self.rules.sign_in}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One account, its person, and what is due. ``account["id"]`` is None when it has no row yet."""
+
+    account: Row
+    person: Row | None
+    plan: Plan
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What the log calls them."""
+        person = self.person or {}
+        full = " ".join(part for part in (person.get("given_name"), person.get("surname")) if part)
+        shown = person.get("display_name") or full or person.get("email") or self.account["name"]
+        return {"user": shown, "address": person.get("email") or self.account["name"]}
+
+
+def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> App:
+    """An app's fixed parts, its mapping compiled. Raises ExpressionError for rows that were never judged."""
+    assert connector.id is not None  # noqa: S101 - it was read from the table
+    spec = kinds[connector.kind]
+    schema = tuple(spec.schema)
+    rows = mappings.rows(session, connector.tenant_id, connector.id)
+    rules = Rules(
+        outbound=compile_outbound(rows, schema),
+        features=connector.features,
+        when_left=WhenLeft(connector.when_left),
+        sign_in=spec.sign_in,
+        required=frozenset(one.name for one in schema if one.required and one.writable),
+        while_synced=frozenset(one.name for one in schema if one.while_synced),
+    )
+    scope = connector.scope
+    hold = min(max(float(scope.get("hold_seconds", HOLD)), 0.0), LONGEST_HOLD)
+    limits = {name: scope[name] for name in ("limit_share", "limit_floor") if name in scope}
+    return App(
+        id=connector.id,
+        tenant_id=connector.tenant_id,
+        name=connector.name,
+        rules=rules,
+        facts=connector.facts,
+        scope=scope,
+        approval=Approval(connector.approval),
+        state=ConnectorState(connector.state),
+        brake=Brake(**limits),
+        hold=timedelta(seconds=hold),
+        correlation=scope.get("correlation") or None,
+        schema=schema,
+        reads=tuple(dict.fromkeys((*compile_inbound(rows).attributes, *rules.outbound.targets))),
+    )
+
+
+def apps(session: Session, tenant_id: int, kinds: Mapping[Any, Any], only: int | None = None) -> list[App]:
+    """The apps of a tenant to which anything can be carried, in their order."""
+    query = select(Connector).where(Connector.tenant_id == tenant_id)
+    if only is not None:
+        query = query.where(Connector.id == only)
+    rows = session.exec(query.order_by(col(Connector.position), col(Connector.id))).all()
+    return [app_of(session, row, kinds) for row in rows if kinds[row.kind].is_target]
+
+
+def accounts(session: Session, app: App, *conditions: Any, lock: bool = False) -> list[Row]:
+    """Account rows of an app in order of id; ``lock`` is what everybody takes who plans for an account and changes it."""
+    query = sa.select(*(ACCOUNTS.c[name] for name in _ACCOUNT)).where(
+        ACCOUNTS.c.tenant_id == app.tenant_id, ACCOUNTS.c.connector_id == app.id, *conditions
+    )
+    query = query.order_by(ACCOUNTS.c.id)
+    return [dict(row) for row in session.execute(for_update(session, query) if lock else query).mappings()]
+
+
+def people(session: Session, tenant_id: int, ids: Iterable[int | None]) -> dict[int, Row]:
+    """People by id."""
+    wanted = {number for number in ids if number is not None}
+    if not wanted:
+        return {}
+    query = sa.select(*(USERS.c[name] for name in _USER)).where(
+        USERS.c.tenant_id == tenant_id, among(session, USERS.c.id, wanted)
+    )
+    return {row["id"]: dict(row) for row in session.execute(query).mappings()}
+
+
+def blank(user_id: int) -> Row:
+    """An account that has no row yet."""
+    row: dict[str, Any] = dict.fromkeys(_ACCOUNT)
+    empty: dict[str, Any] = {"observed": {}, "absorbed": {}, "standing": {}, "intent": {}, "name": "", "stale": False}
+    return {**row, **empty, "situation": Situation.ABSENT, "user_id": user_id}
+
+
+def reckon(session: Session, app: App, rows: Collection[Row]) -> list[Case]:
+    """What is due for each of these accounts, in their order, in two statements whatever their number."""
+    persons = people(session, app.tenant_id, (row["user_id"] for row in rows))
+    bosses = _anchors(session, app, {one["manager_id"] for one in persons.values() if one["manager_id"]})
+    cases = []
+    for row in rows:
+        person = persons.get(row["user_id"])
+        due = Plan() if person is None else plan(_person(person, bosses), _there(app, row), app.rules)
+        cases.append(Case(row, person, due))
+    return cases
+
+
+def _anchors(session: Session, app: App, managers: set[int]) -> dict[int, str]:
+    if not managers:
+        return {}
+    query = sa.select(ACCOUNTS.c.user_id, ACCOUNTS.c.anchor).where(
+        ACCOUNTS.c.connector_id == app.id,
+        among(session, ACCOUNTS.c.user_id, managers),
+        ACCOUNTS.c.anchor.is_not(None),
+        ACCOUNTS.c.situation == Situation.LINKED.value,
+    )
+    return {row.user_id: row.anchor for row in session.execute(query)}
+
+
+def _person(row: Row, bosses: Mapping[int, str]) -> Person:
+    manager_id = row["manager_id"]
+    return Person(
+        lifecycle=Lifecycle(row["lifecycle"]),
+        values=mappings.flat({name: row[name] for name in USER_ATTRIBUTES}, row["extra"] or {}),
+        deleted=row["deleted_at"] is not None,
+        manager=bosses.get(manager_id) if manager_id else None,
+        manager_known=manager_id is None or manager_id in bosses,
+    )
+
+
+def _there(app: App, row: Row) -> There:
+    return There(
+        situation=Situation(row["situation"]),
+        anchor=row["anchor"],
+        enabled=row["enabled"],
+        observed=row["observed"],
+        base=row["absorbed"] or None,
+        removed=row["removed"],
+        intent=row["intent"],
+        protection=protection.judge(row["anchor"], row["name"], row["standing"], row["intent"], app.facts, app.scope),
+    )

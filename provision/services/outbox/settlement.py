@@ -1,0 +1,286 @@
+"""One transaction that settles operations: what it needs, and every row that it writes.
+
+Owns the writes to operations, accounts and apps that follow an answer; decides nothing about them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, select
+
+from provision.core.planning import Plan
+from provision.core.ports import MANAGER, Appearance, Outcome, OutsideError, Record
+from provision.core.tables import Connector
+from provision.core.vocabulary import ConnectorState, OperationKind, OperationState, Situation, key
+from provision.core.vocabulary import Outcome as Ending
+from provision.db import among
+from provision.services import events
+from provision.services.outbox.claiming import Claimed
+from provision.services.outbox.enqueueing import NOBODY_ASKED, WAITING, Order, enqueue_accounts, waiting
+from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, USERS, App, Row, accounts
+
+TRY_QUARANTINE = timedelta(hours=1)
+UNTIL_SEATS = timedelta(minutes=10)
+SUPERSEDED: Mapping[str, Any] = {"code": "superseded", "params": {}}
+Appear = Callable[[Mapping[str, Any]], Appearance]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One claimed operation with what became of it, and its account as it is now.
+
+    ``ms``: how long the call took; None when nothing was sent, only looked up.
+    """
+
+    claimed: Claimed
+    outcome: Outcome
+    account: Row
+    ms: int | None = None
+
+    @property
+    def plan(self) -> Plan:
+        return self.claimed.plan
+
+    @property
+    def kind(self) -> OperationKind:
+        return self.plan.kind or OperationKind.UPDATE
+
+    @property
+    def error(self) -> OutsideError:
+        assert self.outcome.error is not None  # noqa: S101 - asked only where there is one
+        return self.outcome.error
+
+    @property
+    def first(self) -> bool:
+        """Whether no earlier attempt could have left something there."""
+        return bool(self.account["sent_at"] == self.claimed.sent_at)
+
+
+@dataclass
+class Settlement:
+    """One transaction's work: what it needs, what it has counted, what is to be written down at its end."""
+
+    session: Session
+    app: App
+    order: Order
+    appear: Appear
+    chance: float
+    counts: Counter[str] = field(default_factory=Counter)
+    entries: list[events.Entry] = field(default_factory=list)
+    behind: dict[int, Row] = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
+
+    @property
+    def now(self) -> datetime:
+        return self.order.now
+
+    def finish(self) -> Counter[str]:
+        """What is left of creates and adoptions goes on as operations of its own; then the events."""
+        if self.again:
+            enqueue_accounts(self.session, self.app, self.again, self.order)
+        events.append(self.session, self.app.tenant_id, self.entries, self.now)
+        return self.counts
+
+    # -- Operations ------------------------------------------------------------------------------------------------------
+
+    def change(self, operation_id: int, **values: Any) -> None:
+        """Write some columns of an operation."""
+        self.session.execute(sa.update(OPERATIONS).where(OPERATIONS.c.id == operation_id).values(**values))
+
+    def close(
+        self, one: Result, state: OperationState, error: Mapping[str, Any] | None = None, wakes: datetime | None = None
+    ) -> None:
+        """End an operation, or block it; ``wakes``: when it goes on by itself."""
+        failure = one.outcome.error
+        self.change(
+            one.claimed.id,
+            state=state.value,
+            settled_at=None if state is OperationState.BLOCKED else self.now,
+            lease_until=wakes,
+            error=error,
+            alone=False,
+            deaths=0,
+            request_id=one.outcome.request_id or (failure.request_id if failure else None),
+        )
+
+    def block(self, one: Result, error: OutsideError) -> None:
+        """Only a person, or a seat, can help; a newer edit that waits already is that help."""
+        self.forget_name(one)
+        self.tell(one, "operation.blocked", error)
+        self.counts["blocked"] += 1
+        if one.account["id"] in self.behind:
+            self.close(one, OperationState.CANCELLED, SUPERSEDED)
+        else:
+            self.close(one, OperationState.BLOCKED, told(error), self.wakes(error))
+
+    def wakes(self, error: OutsideError) -> datetime | None:
+        """When something that is blocked goes on by itself: seats may be bought at any time."""
+        return self.now + UNTIL_SEATS if error.code == "no_seat" else None
+
+    # -- Accounts --------------------------------------------------------------------------------------------------------
+
+    def write(self, account: Row, **values: Any) -> None:
+        """Write some columns of an account."""
+        self.session.execute(sa.update(ACCOUNTS).where(ACCOUNTS.c.id == account["id"]).values(**values))
+
+    def bind(self, account: Row, record: Record) -> bool:
+        """Make the anchor this account's own; False when it is another person's.
+
+        An import may have seen the object first, as nobody's: that row gives way.
+        """
+        if account["anchor"] is not None:
+            return bool(account["anchor"] == record.anchor)
+        others = accounts(self.session, self.app, ACCOUNTS.c.anchor == record.anchor, lock=True)
+        if any(other["user_id"] is not None for other in others):
+            return False
+        for other in others:
+            self.session.execute(sa.delete(ACCOUNTS).where(ACCOUNTS.c.id == other["id"]))
+        return True
+
+    def see(self, one: Result, record: Record, intent: Mapping[str, Any]) -> None:
+        """What is there now; and what we wrote is the base of the next merge, as if it had been taken over."""
+        account = one.account
+        observed = {**account["observed"], **record.values}
+        look = self.appear(observed)
+        fresh = account["anchor"] is None
+        moved = {*one.plan.values, *([MANAGER] if one.plan.moves_manager else [])} - set(one.outcome.left)
+        base = record.values if fresh else {name: observed.get(name) for name in moved}
+        self.write(
+            account,
+            anchor=record.anchor,
+            name=key(look.name) or account["name"],
+            enabled=look.enabled,
+            standing={**account["standing"], **look.standing},
+            observed=observed,
+            observed_hash=None,
+            absorbed={**account["absorbed"], **base},
+            observed_at=self.now,
+            situation=Situation.LINKED.value,
+            removed=None,
+            verdict={"reason": "created"} if fresh else ACCOUNTS.c.verdict,
+            intent=intent,
+        )
+
+    def gone(self, account: Row, intent: Mapping[str, Any], *, removed: str) -> None:
+        """It is there no more; ``removed`` as an import would say it."""
+        self.write(account, situation=Situation.GONE.value, removed=removed, intent=intent, stale=False)
+
+    def forget_name(self, one: Result, *, surely: bool = False) -> None:
+        """The create certainly left nothing there, so nothing binds the next attempt to its name."""
+        if one.kind is OperationKind.CREATE and (surely or one.first):
+            kept = {name: value for name, value in one.account["intent"].items() if name != "sent"}
+            self.write(one.account, intent=kept)
+
+    def reports(self, account: Row) -> list[int]:
+        """The accounts of those who report to this account's person."""
+        query = (
+            sa.select(ACCOUNTS.c.id)
+            .join(USERS, sa.and_(USERS.c.id == ACCOUNTS.c.user_id, USERS.c.tenant_id == ACCOUNTS.c.tenant_id))
+            .where(
+                ACCOUNTS.c.connector_id == self.app.id,
+                USERS.c.manager_id == account["user_id"],
+                ACCOUNTS.c.anchor.is_not(None),
+            )
+        )
+        return list(self.session.scalars(query))
+
+    # -- The app ---------------------------------------------------------------------------------------------------------
+
+    def connector(self) -> Connector:
+        """The app's row."""
+        query = select(Connector).where(Connector.tenant_id == self.app.tenant_id, Connector.id == self.app.id)
+        return self.session.exec(query).one()
+
+    def rest(self, seconds: float) -> None:
+        """Let the whole app rest."""
+        row = self.connector()
+        until = self.now + timedelta(seconds=seconds)
+        row.rests_until = max(until, row.rests_until or until)
+        self.session.add(row)
+
+    def quarantine(self, error: OutsideError) -> None:
+        """Stop the app, and say so once; it is tried again every hour."""
+        row = self.connector()
+        row.rests_until = self.now + TRY_QUARANTINE
+        self.session.add(row)
+        if row.state != ConnectorState.QUARANTINED:
+            row.state, row.reason = ConnectorState.QUARANTINED, error.code
+            self._app_entry("connector.quarantined", Ending.HELD, told(error))
+
+    def recover(self) -> None:
+        """The app was let in again: what waited goes on without anybody's click."""
+        row = self.connector()
+        if row.state == ConnectorState.QUARANTINED:
+            row.state, row.reason, row.rests_until = ConnectorState.ACTIVE, None, None
+            self.session.add(row)
+            self._app_entry("connector.recovered", Ending.DONE, {})
+
+    # -- The log ---------------------------------------------------------------------------------------------------------
+
+    def tell(self, one: Result, action: str, error: OutsideError | None = None, **more: Any) -> None:
+        """Write down what became of one operation: before → after, how long it took, and the request's id."""
+        text: dict[str, Any] = {"attempt": one.claimed.attempt, "kind": one.plan.kind, **more}
+        request_id = one.outcome.request_id or (error.request_id if error else None)
+        text |= ({"request_id": request_id} if request_id else {}) | (told(error) if error else {})
+        if one.outcome.left:
+            text["left"] = {name: told(why) for name, why in one.outcome.left.items()}
+        self.entries.append(
+            events.Entry(
+                actor=one.claimed.operation["created_by"],
+                action=action,
+                outcome=Ending.DONE if error is None else Ending.FAILED,
+                user_id=one.account["user_id"],
+                account_id=one.account["id"],
+                connector_id=self.app.id,
+                operation_id=one.claimed.id,
+                ms=one.ms,
+                before={name: pair[0] for name, pair in one.plan.changes.items()},
+                after={name: pair[1] for name, pair in one.plan.changes.items()},
+                names={**one.claimed.case.names, "app": self.app.name},
+                text=text,
+            )
+        )
+
+    def _app_entry(self, action: str, outcome: Ending, text: Mapping[str, Any]) -> None:
+        names = {"app": self.app.name}
+        self.entries.append(
+            events.Entry("outbox", action, outcome=outcome, connector_id=self.app.id, names=names, text=text)
+        )
+
+
+def begin(
+    session: Session, app: App, account_ids: Sequence[int], appear: Appear, order: Order, chance: float
+) -> tuple[Settlement, dict[int, Row]]:
+    """Lock the accounts, and see what waits behind them."""
+    rows = accounts(session, app, among(session, ACCOUNTS.c.id, set(account_ids)), lock=True)
+    behind = waiting(session, [row["id"] for row in rows], WAITING)
+    work = Settlement(session, app, order, appear, chance, behind=behind)
+    return work, {row["id"]: row for row in rows}
+
+
+def order_of(now: datetime, kinds: Mapping[Any, Any]) -> Order:
+    """How what is left behind is enqueued."""
+    return Order("outbox", now, kinds, priority=NOBODY_ASKED, hold=False)
+
+
+def told(error: OutsideError) -> dict[str, Any]:
+    """An error as a row keeps it: a code and what fills its blanks."""
+    given = {name: value for name, value in error.params.items() if value is not None}
+    plain = {
+        name: value if isinstance(value, str | int | float | bool) else str(value) for name, value in given.items()
+    }
+    return {"code": error.code, "params": plain}
+
+
+def held(session: Session, claimed: Sequence[Claimed], state: OperationState) -> set[int]:
+    """The ids of those that are still ours to settle: in this state, and under our fence."""
+    ids = [one.id for one in claimed]
+    query = sa.select(OPERATIONS.c.id, OPERATIONS.c.fence).where(
+        among(session, OPERATIONS.c.id, ids), OPERATIONS.c.state == state.value
+    )
+    fences = {row.id: row.fence for row in session.execute(query)}
+    return {one.id for one in claimed if fences.get(one.id) == one.fence}

@@ -1,0 +1,24 @@
+"""Carrying out what waits in the outbox.
+
+drain  carries out what is due for one app: claim, send, settle, look up
+due    which apps have something to do, and when
+pace   the bucket that keeps writes below the quota, and what a leader remembers
+
+A leader calls ``recover`` once when it begins, then ``drain`` for each of ``due_connectors``, with one ``Memory``.
+"""
+
+from collections import Counter
+
+from provision.services import outbox
+from provision.services.cycles import Ways
+from provision.services.worker.drain import drain
+from provision.services.worker.due import due_connectors, next_due
+from provision.services.worker.pace import Bucket, Memory
+
+__all__ = ["Bucket", "Memory", "drain", "due_connectors", "next_due", "recover"]
+
+
+def recover(ways: Ways) -> Counter[str]:
+    """A new leader begins: what the last one had in flight is turned to rest. See ``outbox.recover``."""
+    with ways.writing() as session:
+        return outbox.recover(session, ways.now())

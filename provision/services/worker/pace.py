@@ -1,0 +1,80 @@
+"""How fast one app may be written to, and what its leader remembers between two drains.
+
+Owns the bucket and the open port; never waits and never sends.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from provision.core.tables import Connector
+from provision.services.cycles import Ways
+
+CAPACITY = 3_000.0
+RATE = 20.0
+"""Microsoft counts 3,000 writes in 150 seconds per application and tenant: https://learn.microsoft.com/graph/throttling-limits."""
+NARROWEST, WIDEST = 2, 8
+
+
+class Bucket:
+    """Tokens that drip in at ``rate`` per second up to ``capacity``. Starts empty: who knows what was sent before us."""
+
+    def __init__(
+        self, clock: Callable[[], float], *, rate: float = RATE, capacity: float = CAPACITY, tokens: float = 0.0
+    ) -> None:
+        self._clock, self._rate, self._capacity = clock, rate, capacity
+        self._tokens, self._at = tokens, clock()
+
+    def tokens(self) -> float:
+        """How many there are now; below zero when more was taken than there were."""
+        at = self._clock()
+        self._tokens = min(self._capacity, self._tokens + max(0.0, at - self._at) * self._rate)
+        self._at = at
+        return self._tokens
+
+    def take(self, number: float) -> None:
+        """Take them, on credit if need be."""
+        self._tokens = self.tokens() - number
+
+    def empty(self) -> None:
+        """We were told to wait: what we thought we had was not there."""
+        self._tokens = min(self.tokens(), 0.0)
+
+    def seconds_until(self, number: float) -> float:
+        """How long it takes until so many are there."""
+        return max(0.0, (number - self.tokens()) / self._rate)
+
+
+@dataclass
+class Remembered:
+    """One app: its bucket, its open port with what it was opened for, and how many calls may be under way at once."""
+
+    bucket: Bucket
+    width: int = 4
+    port: Any = None
+    opened_for: bytes = b""
+
+
+@dataclass
+class Memory:
+    """What a leader remembers of every app for as long as it leads. ``clock`` counts seconds and never jumps back."""
+
+    clock: Callable[[], float] = time.monotonic
+    apps: dict[int, Remembered] = field(default_factory=dict)
+
+    def of(self, connector_id: int) -> Remembered:
+        """One app's part."""
+        if connector_id not in self.apps:
+            self.apps[connector_id] = Remembered(Bucket(self.clock))
+        return self.apps[connector_id]
+
+    def port(self, ways: Ways, connector: Connector) -> Any:
+        """The app's open port; opened anew when its settings or its secret have changed."""
+        one = self.of(connector.id or 0)
+        told = repr((connector.config, connector.secret, connector.outside_id)).encode()
+        wanted = hashlib.blake2b(told, digest_size=16).digest()
+        if one.port is None or one.opened_for != wanted:
+            one.port, one.opened_for = ways.connect(connector), wanted
+        return one.port
