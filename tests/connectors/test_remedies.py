@@ -29,6 +29,7 @@ def raised_codes() -> set[str]:
 
 def test_every_code_raised_in_a_connector_has_a_remedy() -> None:
     tables = {*errors.SIGN_IN.values(), *consent.REASONS.values(), *(code for _, code in errors.PLAIN.values())}
+    tables |= {*errors.CODES.values(), *errors.DETAILS.values(), *(code for _, _, code, _ in errors.SAID)}
     reasons = {attribute.reason for attribute in schema.ATTRIBUTES if attribute.reason}
     codes = raised_codes() | tables | reasons | {"throttled", "unknown", "sign_in_refused"}
     assert len(codes) > 40

@@ -18,6 +18,8 @@ from uuid import UUID
 import httpx2
 import jwt
 
+from tests.fakes.desk import BIN, Desk
+
 LOGIN = "https://login.unruly.invalid"
 GRAPH = "https://graph.unruly.invalid"
 EVIL = "https://graph.unruly.invalid.evil.invalid"
@@ -25,7 +27,7 @@ TENANT = "7c1f4d0a-92be-4b6d-8f53-0be1a6c4d2e7"
 DOMAIN = "unruly.example"
 CLIENT = "0c5a2f0e-0000-4000-8000-00000000cafe"
 SECRET = "a~plain~secret~of~forty~letters"
-ROLES = ("User.ReadWrite.All", "Organization.Read.All", "Domain.Read.All")
+ROLES = ("User.ReadWrite.All", "User-PasswordProfile.ReadWrite.All", "Organization.Read.All", "Domain.Read.All")
 LAG = timedelta(seconds=120)
 PAGE = 5
 
@@ -68,6 +70,8 @@ class UnrulyGraph:
         self.selects: dict[int, list[str]] = {}
         self.next_answers: list[Callable[[httpx2.Request], httpx2.Response]] = []
         self.secret = SECRET
+        self.wids: list[str] = []
+        self.desk = Desk(self, DOMAIN, GRAPH)
         for number in range(people):
             self.add(givenName=f"Given{number}", surname=f"Sur{number}", department=f"Dep{number % 3}", _at=-999)
 
@@ -90,6 +94,8 @@ class UnrulyGraph:
             "lastPasswordChangeDateTime": None,
             "assignedLicenses": [],
             "_visible": self.now() + timedelta(seconds=_at) + LAG,
+            "usageLocation": None,
+            "licenseAssignmentStates": [],
             **values,
         }
         self.log.append((anchor, "changed"))
@@ -100,7 +106,11 @@ class UnrulyGraph:
         self.log.append((anchor, "changed"))
 
     def remove(self, anchor: str, reason: str = "changed") -> None:
-        del self.people[anchor]
+        person = self.people.pop(anchor)
+        if reason == "changed":
+            mangled = anchor.replace("-", "") + person["userPrincipalName"]
+            deleted = self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+            self.desk.bin[anchor] = {**person, "userPrincipalName": mangled, "deletedDateTime": deleted}
         self.log.append((anchor, reason))
 
     def befall(self, what: str, details: dict[str, Any]) -> None:
@@ -151,7 +161,7 @@ class UnrulyGraph:
         return _json(200, {"token_type": "Bearer", "expires_in": 3599, "access_token": self._token()})
 
     def _token(self) -> str:
-        claims = {"roles": ROLES, "wids": [], "tid": TENANT, "appid": CLIENT}
+        claims = {"roles": ROLES, "wids": self.wids, "tid": TENANT, "appid": CLIENT}
         return jwt.encode(claims, "k" * 32, algorithm="HS256")
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
@@ -159,6 +169,8 @@ class UnrulyGraph:
         query = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
         if path == "/users" and request.method == "POST":
             return self._create(json.loads(request.content))
+        if path == "/$batch" or request.method in ("PATCH", "PUT", "DELETE") or path.startswith(BIN):
+            return self.desk.answer(request)
         if path in KNOWN:
             return _json(200, {"value": [KNOWN[path]]})
         routes = {"/users/delta": self._delta, "/users": self._filtered}
@@ -192,7 +204,13 @@ class UnrulyGraph:
     def _filtered(self, query: dict[str, str]) -> httpx2.Response:
         name, _, literal = query["$filter"].partition(" eq ")
         wanted = literal.removeprefix("'").removesuffix("'").replace("''", "'")
-        found = [each for each in self.people.values() if each.get(name) == wanted and each["_visible"] <= self.now()]
+        holder, _, inner = name.partition("/")
+        found = [
+            each
+            for each in self.people.values()
+            if ((each.get(holder) or {}).get(inner) if inner else each.get(name)) == wanted
+            and each["_visible"] <= self.now()
+        ]
         return _json(200, {"value": [_chosen(person, query) for person in found[: int(query.get("$top", "100"))]]})
 
     # -- Walks -----------------------------------------------------------------------------------------------------

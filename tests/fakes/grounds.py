@@ -3,6 +3,7 @@
 Owns arranging what happens over there; never looks into the connector.
 """
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -21,7 +22,9 @@ from provision.core.ports import Seen, Unreachable, WatermarkLost
 from provision.core.vocabulary import Kind
 from provision.sandbox import Fault, Sandbox
 from provision.sandbox.serve import Server, tls_context
+from provision.sandbox.store import body_of, verify_password
 from tests.fakes import graph
+from tests.fakes.desk import Strike
 
 MAPPED = ("givenName", "surname", "displayName", "mailNickname", "department", "employeeId")
 NAME = "custom"
@@ -75,6 +78,38 @@ class Ground(Protocol):
 
     def calm(self) -> None:
         """Leave out what makes an incremental walk a full one, for a test that looks at increments."""
+
+    def person(self, anchor: str) -> dict[str, Any] | None:
+        """Somebody as they are, visible to others or not, with their manager's id; None when nobody is there."""
+
+    def named(self, name: str) -> list[str]:
+        """Who signs in by this name, visible to others or not."""
+
+    def has_password(self, anchor: str, password: str) -> bool: ...
+
+    def strike(self, what: str, method: str, path: str, *, skip: int = 0, times: int = 1, **details: Any) -> None:
+        """Let calls that fit meet a misfortune; ``/$batch`` is a whole batch, other paths also fit its items."""
+
+    def lag(self) -> None:
+        """Let whoever is created from now on stay invisible for two minutes."""
+
+    def no_lag(self) -> None:
+        """Let everybody be visible at once."""
+
+    def licence(self, free: int) -> str:
+        """The sku of a licence of which so many seats are free."""
+
+    def inherit(self, anchor: str) -> tuple[str, str]:
+        """Let somebody get a licence from a group; returns its sku and the group's name."""
+
+    def administrator(self) -> str:
+        """Somebody with a directory role that is out of the application's reach."""
+
+    def synced(self) -> str:
+        """Somebody whom a directory on premises owns."""
+
+    def empower(self) -> None:
+        """Give the application the directory role that setting passwords takes."""
 
     def close(self) -> None: ...
 
@@ -213,6 +248,62 @@ class SandboxGround:
     def calm(self) -> None:
         """Nothing is wrong here unless asked for."""
 
+    def person(self, anchor: str) -> dict[str, Any] | None:
+        with self.sandbox.store.reading() as db:
+            row = db.execute("SELECT * FROM users WHERE id = ? AND deleted_at IS NULL", (anchor,)).fetchone()
+            found = db.execute("SELECT manager FROM managers WHERE id = ?", (anchor,)).fetchone()
+            return row and {**body_of(row), "manager": found and found["manager"]}
+
+    def named(self, name: str) -> list[str]:
+        with self.sandbox.store.reading() as db:
+            query = "SELECT id FROM users WHERE upn_key = ? AND deleted_at IS NULL"
+            return [row["id"] for row in db.execute(query, (name.casefold(),))]
+
+    def has_password(self, anchor: str, password: str) -> bool:
+        with self.sandbox.store.reading() as db:
+            row = db.execute("SELECT password FROM users WHERE id = ?", (anchor,)).fetchone()
+        return verify_password(password, row["password"])
+
+    def strike(self, what: str, method: str, path: str, *, skip: int = 0, times: int = 1, **details: Any) -> None:
+        self.sandbox.faults.add(Fault(what, method, f"/v1.0{path}", skip, times, details=details))
+
+    def lag(self) -> None:
+        self.sandbox.faults.turn(lag_get=120, lag_list=120, lag_index=120)
+
+    def no_lag(self) -> None:
+        """Nobody lags here unless asked for."""
+
+    def licence(self, free: int) -> str:
+        sku = self._call("GET", "/subscribedSkus").json()["value"][0]
+        with self.sandbox.store.writing() as db:
+            body = json.loads(db.execute("SELECT body FROM skus WHERE id = ?", (sku["skuId"],)).fetchone()["body"])
+            body["prepaidUnits"] |= {"enabled": sku["consumedUnits"] + free, "warning": 0}
+            db.execute("UPDATE skus SET body = ? WHERE id = ?", (json.dumps(body), sku["skuId"]))
+        return str(sku["skuId"])
+
+    def inherit(self, anchor: str) -> tuple[str, str]:
+        groups = self._call("GET", "/groups?$select=id,displayName&$top=999").json()["value"]
+        group = next(each for each in groups if each["displayName"].startswith("Licence: "))
+        skus = self._call("GET", "/subscribedSkus").json()["value"]
+        sku = next(each["skuId"] for each in skus if each["skuPartNumber"] == "FLOW_FREE")
+        carried = {"addLicenses": [{"skuId": sku, "disabledPlans": []}], "removeLicenses": []}
+        link = {"@odata.id": f"{self.cloud.graph_url}/v1.0/users/{anchor}"}
+        self._call("POST", f"/groups/{group['id']}/members/$ref", json=link)
+        self._call("POST", f"/groups/{group['id']}/assignLicense", json=carried)
+        return sku, group["displayName"]
+
+    def administrator(self) -> str:
+        roles = self._call("GET", "/directoryRoles").json()["value"]
+        role = next(each for each in roles if each["displayName"] == "Global Administrator")
+        members = self._call("GET", f"/directoryRoles/{role['id']}/members").json()["value"]
+        return next(each["id"] for each in members if each["@odata.type"].endswith("user"))
+
+    def synced(self) -> str:
+        return next(anchor for anchor, values in self.truth().items() if values["onPremisesSyncEnabled"])
+
+    def empower(self) -> None:
+        self.sandbox.assign_role("User Administrator")
+
     def close(self) -> None:
         self._there.close()
         if self._server:
@@ -268,6 +359,47 @@ class UnrulyGround:
 
     def calm(self) -> None:
         self.fake.spare |= {"gone", "foreign_link"}
+
+    def person(self, anchor: str) -> dict[str, Any] | None:
+        found = self.fake.people.get(anchor)
+        return found and {**found, "manager": found.get("_manager")}
+
+    def named(self, name: str) -> list[str]:
+        return [each["id"] for each in self.fake.people.values() if each["userPrincipalName"] == name]
+
+    def has_password(self, anchor: str, password: str) -> bool:
+        return bool(self.fake.people[anchor]["_password"] == password)
+
+    def strike(self, what: str, method: str, path: str, *, skip: int = 0, times: int = 1, **details: Any) -> None:
+        self.fake.desk.strikes.append(Strike(what, method, path, skip, times, details))
+
+    def lag(self) -> None:
+        self.fake.spare.discard("late_404")
+
+    def no_lag(self) -> None:
+        self.fake.spare.add("late_404")
+
+    def licence(self, free: int) -> str:
+        sku = "cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46"
+        self.fake.desk.seats[sku] = free
+        return sku
+
+    def inherit(self, anchor: str) -> tuple[str, str]:
+        sku, group = "f30db892-07e9-47e9-837c-80727f46fd3d", "6f5b1bc6-4a80-4a9e-9e6c-6ab7c1f0d1aa"
+        self.fake.desk.groups[group], self.fake.desk.seats[sku] = "Everybody", 3
+        held = {"skuId": sku, "disabledPlans": []}
+        states = [{**held, "assignedByGroup": group}]
+        self.fake.edit(anchor, assignedLicenses=[held], licenseAssignmentStates=states)
+        return sku, "Everybody"
+
+    def administrator(self) -> str:
+        return self.fake.add(givenName="Global", surname="Administrator", _admin=True, _at=-999)
+
+    def synced(self) -> str:
+        return self.fake.add(givenName="From", surname="Premises", onPremisesSyncEnabled=True, _at=-999)
+
+    def empower(self) -> None:
+        self.fake.wids = ["fe930be7-5e62-47db-91af-98c3a49a38b1"]
 
     def close(self) -> None:
         """Every request it ever saw was for its own two hosts; one for another would have raised."""

@@ -1,27 +1,42 @@
-"""Microsoft 365 behind the ports: one tenant, read through Graph with an application's own rights.
+"""Microsoft 365 behind the ports: one tenant, read and written through Graph with an application's own rights.
 
 Owns putting the parts together; never keeps a watermark, a secret or a person.
 """
 
-import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from provision.connectors.credentials import Secret
 from provision.connectors.http import Cloud, Wire, World
-from provision.connectors.microsoft365 import consent, delta, doctor, schema
+from provision.connectors.microsoft365 import carrying, consent, delta, doctor, passwords, recycling, schema
 from provision.connectors.microsoft365.config import GUID, Microsoft365Config
 from provision.connectors.microsoft365.graph import EVENTUAL, Graph
+from provision.connectors.microsoft365.stories import ANCHOR, USER
 from provision.connectors.microsoft365.tokens import Tokens
-from provision.core.ports import Appearance, Attribute, Check, Missing, Page, Record, Refused, Unauthorised
+from provision.core.ports import (
+    Appearance,
+    Attribute,
+    Check,
+    Discarded,
+    Missing,
+    Outcome,
+    OutsideError,
+    Page,
+    Record,
+    Refused,
+    Unauthorised,
+    Write,
+)
 
-USER = "/users/{id}"
 USERS = "/users"
-ANCHOR = re.compile(r"[A-Za-z0-9-]{1,128}")
 
 
 class Microsoft365:
-    """A tenant as Source, Target and Consenting. Builds its clients at the first call, so making one costs nothing."""
+    """A tenant as Source, Carrier, Recycling and Consenting, for several threads at once.
+
+    Builds its clients at the first call, so making one costs nothing.
+    """
 
     def __init__(self, config: Microsoft365Config, secret: Secret | None, outside_id: str | None, world: World) -> None:
         self._config, self._outside_id, self._world = config, outside_id, world
@@ -30,6 +45,8 @@ class Microsoft365:
         self._login: Wire | None = None
         self._tokens: Tokens | None = None
         self._graph: Graph | None = None
+        self._building = threading.RLock()
+        self._licence_names: dict[str, str] = {}
 
     def check(self) -> Check:
         """Look with fresh credentials, and that the domain still belongs to the tenant this app was connected to.
@@ -38,7 +55,8 @@ class Microsoft365:
         was given or because it was given a minute ago: asking again is cheap and tells. Refused("tenant_differs")
         when domain or credentials lead to another organisation than the one connected.
         """
-        self._tokens = self._graph = None
+        with self._building:
+            self._tokens = self._graph = None
         self._agree(self._located(), self._config.domain)
         try:
             token = self._ready().get(fresh=True)
@@ -83,6 +101,22 @@ class Microsoft365:
             return self._by_anchor(attributes, anchor)
         ((name, value),) = key.items()
         return self._by_attribute(attributes, name, value)
+
+    def carry(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Up to twenty writes of different accounts, a round trip serving all of them."""
+        try:
+            graph = self._client()
+        except OutsideError as error:
+            return [Outcome(error=error, request_id=error.request_id) for _ in writes]
+        return carrying.carry(graph, writes, self._licence_names)
+
+    def set_password(self, anchor: str, password: str) -> None:
+        """Set a password that its owner has chosen."""
+        passwords.set_password(self._client(), anchor, password)
+
+    def discarded(self, attributes: Sequence[str]) -> Iterator[Discarded]:
+        """Everybody in the recycle bin, newest first."""
+        return recycling.discarded(self._client(), attributes)
 
     def locate(self) -> str:
         """The tenant id of the configured domain."""
@@ -145,22 +179,25 @@ class Microsoft365:
         return self._config.domain if GUID.fullmatch(self._config.domain) else self.locate()
 
     def _door(self) -> Wire:
-        if self._login is None:
-            self._login = Wire(self._cloud.login_url, self._cloud, self._world)
-        return self._login
+        with self._building:
+            if self._login is None:
+                self._login = Wire(self._cloud.login_url, self._cloud, self._world)
+            return self._login
 
     def _ready(self) -> Tokens:
-        if self._tokens is None:
-            tenant = self._outside_id or self._located()
-            self._tokens = Tokens(
-                self._door(), self._cloud, tenant, self._client_id_or_refuse(), self._credentials(), self._world
-            )
-        return self._tokens
+        with self._building:
+            if self._tokens is None:
+                tenant = self._outside_id or self._located()
+                self._tokens = Tokens(
+                    self._door(), self._cloud, tenant, self._client_id_or_refuse(), self._credentials(), self._world
+                )
+            return self._tokens
 
     def _client(self) -> Graph:
-        if self._graph is None:
-            self._graph = Graph(Wire(self._cloud.graph_url, self._cloud, self._world), self._ready(), self._world)
-        return self._graph
+        with self._building:
+            if self._graph is None:
+                self._graph = Graph(Wire(self._cloud.graph_url, self._cloud, self._world), self._ready(), self._world)
+            return self._graph
 
 
 def build(config: Microsoft365Config, secret: Secret | None, outside_id: str | None, world: World) -> Microsoft365:

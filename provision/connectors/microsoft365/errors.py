@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from provision.connectors.http import Answer, throttled
+from provision.connectors.microsoft365.config import GUID
 from provision.core.ports import Missing, OutsideError, Refused, Taken, Unauthorised, Unreachable
 
 SIGN_IN: dict[int, str] = {
@@ -45,6 +46,48 @@ PLAIN: dict[int, tuple[type[OutsideError], str]] = {
 }
 """Statuses that say all there is to say."""
 
+CODES: dict[str, str] = {
+    "Directory_QuotaExceeded": "quota_exceeded",
+    "Authentication_RequestFromNonPremiumTenantOrB2CTenant": "premium_needed",
+}
+"""Codes of Graph's that say all there is to say, with whatever status they come."""
+
+SAID: tuple[tuple[str, type[OutsideError], str, str], ...] = (
+    (r"on-premises mastered|objects currently undergoing migration", Refused, "set_by_directory_sync", ""),
+    (r"originated in an external service|mastered in exchange", Refused, "owned_by_exchange", ""),
+    (r"source resource object or one of the objects being referenced", Missing, "not_there", ""),
+    (r"password complexity|banned password|password does not comply", Refused, "password_weak", "password"),
+    (r"password of a user in a federated domain", Refused, "password_federated", "password"),
+    (r"password must be specified", Refused, "required_there", "password"),
+    (r"verified domain names", Refused, "domain_not_verified_there", "userPrincipalName"),
+    (r"property userprincipalname is invalid", Refused, "sign_in_name_refused", "userPrincipalName"),
+    (r"one or more properties contains invalid values", Refused, "domain_federated", "userPrincipalName"),
+    (r"be their own manager|manager of itself", Refused, "manager_circle", "manager"),
+    (r"invalid usage location", Refused, "usage_location_missing", "usageLocation"),
+    (r"not have any available licenses", Refused, "no_seat", ""),
+    (r"mutually exclusive|conflicting service plans", Refused, "licence_conflict", ""),
+    (r"depends on the service plan|dependent service plan", Refused, "licence_dependency", ""),
+    (r"inherited from a group", Refused, "licence_inherited", ""),
+    (r"not have a corresponding license", Refused, "licence_not_held", ""),
+    (r"valid company license|'edm\.guid'|is not part of the license", Refused, "licence_unknown", ""),
+    (
+        r"not available in (the|this) (usage )?location|prohibited in usage location",
+        Refused,
+        "licence_not_sold_there",
+        "",
+    ),
+)
+"""What only the text of a 400 tells: pattern → our error, code and attribute. Texts may change: whatever fits none of
+these is told as it is known, by the attribute it names or as *refused_by_microsoft*."""
+
+LICENSING = frozenset(code for _, _, code, _ in SAID if code.startswith("licence_")) | {"no_seat"}
+
+DETAILS: dict[str, str] = {"MissingValue": "required_there", "ReadOnly": "read_only_there"}
+"""Code of a detail → remedy; an attribute that is named with any other code holds a value that was refused."""
+
+PASSING = frozenset({408, 409, 423, 424})
+"""Statuses below 500 that a later try gets past."""
+
 BUSY = frozenset({"temporarily_unavailable", "server_error"})
 
 WATERMARK = frozenset(
@@ -73,13 +116,16 @@ def graph(answer: Answer, *, right: str, now: datetime) -> OutsideError:
     status, request_id = answer.status, answer.request_id
     if status == 429 or (status == 503 and "retry-after" in answer.headers):
         return throttled(answer, now)
-    if status >= 500 or status == 409:
-        return Unreachable("service_busy", sent=True, request_id=request_id, status=status)
-    if status in PLAIN:
-        kind, code = PLAIN[status]
-        return kind(code, request_id=request_id, permission=right)
+    if status >= 500 or status in PASSING:
+        # 424: a call of the batch that this one depended on has failed, so this one was not carried out.
+        return Unreachable("service_busy", sent=status != 424, request_id=request_id, status=status)
     body = error_body(answer)
-    if not body or not 400 <= status < 500:
+    kind, code = PLAIN.get(status, (Refused, ""))
+    if status >= 400 and str(body.get("code")) in CODES:
+        kind, code = Refused, CODES[str(body["code"])]
+    if code:
+        return kind(code, request_id=request_id, permission=right)
+    if not body or status < 400:
         return answer.unexpected("redirect" if 300 <= status < 400 else "no_error_body")
     return _bad_request(body, request_id)
 
@@ -103,16 +149,44 @@ def watermark_lost(answer: Answer) -> bool:
 
 
 def _bad_request(body: Mapping[str, Any], request_id: str) -> OutsideError:
-    details = body.get("details")
-    for detail in details if isinstance(details, list) else ():
-        if not isinstance(detail, dict):
-            continue
-        target = _word(detail.get("target"))
+    given = body.get("details")
+    details = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    for detail in details:
         if detail.get("code") == "ObjectConflict":
-            return Taken("value_taken", request_id=request_id, attribute=target)
+            target = _word(detail.get("target"))
+            return Taken("value_taken", request_id=request_id, attribute=target, **_holder(details))
+    texts = [text[:2000] for text in (each.get("message") for each in (body, *details)) if isinstance(text, str)]
+    said = _said(" ".join(texts), request_id)
+    if said is not None:
+        return said
+    for detail in details:
+        target = _word(detail.get("target"))
         if target:
-            return Refused("value_refused", request_id=request_id, attribute=target)
+            code = DETAILS.get(str(detail.get("code")), "value_refused")
+            return Refused(code, request_id=request_id, attribute=target)
+    named = re.search(r"property '?([A-Za-z0-9_.]{1,64})'? of resource", texts[0]) if texts else None
+    if named:
+        return Refused("value_refused", request_id=request_id, attribute=named[1])
     return Refused("refused_by_microsoft", request_id=request_id, reason=_word(body.get("code")))
+
+
+def _said(text: str, request_id: str) -> OutsideError | None:
+    """Return the error that a text stands for. Of the text itself nothing goes on but the id of a licence."""
+    for pattern, kind, code, attribute in SAID:
+        if re.search(pattern, text, re.IGNORECASE):
+            known = {"attribute": attribute} if attribute else {}
+            sku = GUID.search(text.lower()) if code in LICENSING else None
+            return kind(code, request_id=request_id, **known, **({"sku": sku[0]} if sku else {}))
+    return None
+
+
+def _holder(details: list[dict[str, Any]]) -> dict[str, str]:
+    """Return who has the value already, where Microsoft tells: it names objects by their ids."""
+    for detail in details:
+        if detail.get("code") == "ConflictingObjects":
+            found = GUID.search(f"{detail.get('message')} {detail.get('target')}".lower()[:2000])
+            return {"holder": found[0]} if found else {}
+    return {}
 
 
 def _word(value: Any) -> str:

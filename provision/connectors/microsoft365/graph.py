@@ -9,15 +9,18 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from provision.connectors.http import Answer, Wire, World, patiently
-from provision.connectors.microsoft365 import errors
+from provision.connectors.microsoft365 import errors, permissions
 from provision.connectors.microsoft365.tokens import Tokens
-from provision.core.ports import OutsideError, Unauthorised, Unreachable
+from provision.core.ports import OutsideError, Refused, Unauthorised, Unreachable
 
 EVENTUAL = {"ConsistencyLevel": "eventual"}
 """The header of advanced queries: https://learn.microsoft.com/graph/aad-advanced-queries."""
 
 LOW = {"x-ms-throttle-priority": "low"}
 """For work that may wait when the tenant's quota runs short."""
+
+HIGH = {"x-ms-throttle-priority": "high"}
+"""For what a person waits for."""
 
 
 class Graph:
@@ -60,10 +63,30 @@ class Graph:
 
         return patiently(self._world, once)
 
-    def send(self, method: str, path: str, /, body: bytes, *, right: str, **names: str) -> Answer:
+    def send(
+        self,
+        method: str,
+        path: str,
+        /,
+        body: bytes,
+        *,
+        right: str,
+        headers: Mapping[str, str] | None = None,
+        person: bool = False,
+        **names: str,
+    ) -> Answer:
         """Write once, and never again by itself: an answer that is lost leaves the outcome in doubt (``sent``)."""
-        kind = {"Content-Type": "application/json"}
-        return self._checked(self._authorised(method, self.address(path, **names), path, kind, body), right)
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        answer = self._authorised(method, self.address(path, **names), path, headers, body)
+        return self._checked(answer, right, person=person)
+
+    def renew(self) -> None:
+        """Let the next call go with a new token. Raises what signing in raises."""
+        self._tokens.get(fresh=True)
+
+    def wids(self) -> frozenset[str]:
+        """The directory roles of the token. Raises what signing in raises."""
+        return self._tokens.get().wids
 
     def address(self, path: str, params: Mapping[str, str] | None = None, /, **names: str) -> str:
         """Return a full address; names and parameters are quoted, ``$`` and ``,`` are left readable."""
@@ -75,15 +98,22 @@ class Graph:
         """Tell whether a link may be followed with our token."""
         return self._wire.serves(link)
 
-    def refusal(self, answer: Answer, right: str) -> OutsideError:
-        """Return the error that an answer of 400 and above stands for."""
-        if answer.status == 403 and self._tokens.get().roles == frozenset():
+    def refusal(self, answer: Answer, right: str, *, person: bool = False) -> OutsideError:
+        """Return the error that an answer of 400 and above stands for. ``person``: the call was about one person."""
+        error = errors.graph(answer, right=right, now=self._world.now())
+        if error.code != "permission_missing":
+            return error
+        roles = self._tokens.get().roles
+        if roles == frozenset():
             return Unauthorised("consent_missing", request_id=answer.request_id)
-        return errors.graph(answer, right=right, now=self._world.now())
+        if person and roles is not None and permissions.covers(right, roles):
+            # The right is there, so it is the person who is out of reach: Entra guards those with a directory role.
+            return Refused("protected_account", request_id=answer.request_id)
+        return error
 
-    def _checked(self, answer: Answer, right: str) -> Answer:
+    def _checked(self, answer: Answer, right: str, *, person: bool = False) -> Answer:
         if not 200 <= answer.status < 300:
-            raise self.refusal(answer, right)
+            raise self.refusal(answer, right, person=person)
         return answer
 
     def _authorised(

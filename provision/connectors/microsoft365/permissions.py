@@ -88,9 +88,8 @@ RIGHTS: tuple[Right, ...] = (
         "LicenseAssignment.ReadWrite.All",
         "Licences",
         "Give and take licences",
-        "Nothing yet: this version does not touch licences.",
+        "People stay without the licences chosen for them; everything else goes on.",
         (("User.ReadWrite.All",), ("Directory.ReadWrite.All",)),
-        needed=False,
     ),
     Right(
         "GroupMember.ReadWrite.All",
@@ -121,6 +120,11 @@ EXCESS: dict[str, str] = {
 def judge(roles: Collection[str], wids: Collection[str]) -> tuple[Permission, ...]:
     """Say of each right whether a token with these permissions and directory roles grants it."""
     return tuple(_permission(right, _granted(right, roles, wids)) for right in RIGHTS)
+
+
+def covers(name: str, roles: Collection[str]) -> bool:
+    """Tell whether these permissions grant the right of this name, by itself or by what does as well."""
+    return any(right.name == name and _granted(right, roles, ()) for right in RIGHTS)
 
 
 def excess(roles: Collection[str]) -> list[str]:
