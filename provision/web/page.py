@@ -18,6 +18,7 @@ from werkzeug.routing import IntegerConverter, Map
 
 from provision import __version__
 from provision.house import House
+from provision.services.reports import queue
 from provision.web import defence, faults, guard
 
 _KEY = "provision"
@@ -95,6 +96,7 @@ def install(app: Flask, house: House) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_PATH="/",
         WTF_CSRF_TIME_LIMIT=None,  # the token ends with the session it belongs to
+        BABEL_DEFAULT_LOCALE="en_GB",
         BABEL_DEFAULT_TIMEZONE="UTC",
     )
     app.before_request(_begin)
@@ -165,19 +167,25 @@ def _given() -> dict[str, Any]:
             {"name": other.name, "url": _to(other.slug, ""), "current": other is place} for other in standing.places
         ]
     if standing and place:
-        given |= {"nav": _nav(place.slug), "search_url": _to(place.slug, "/users"), "home_url": _to(place.slug, "")}
+        given |= {"search_url": _to(place.slug, "/users"), "home_url": _to(place.slug, "")}
+        if not wants_part():
+            given["nav"] = _nav(place)
     return given
 
 
-def _nav(slug: str) -> list[dict[str, Any]]:
+def _nav(place: Any) -> list[dict[str, Any]]:
     """The left side navigation; what is current is told by the room (blueprint) a page belongs to."""
+    slug = place.slug
+    with house().db.reading() as session:
+        open_ = queue.unfinished(session, place.id)
     people = [_entry(slug, _("User List"), "/users", "users"), _entry(slug, _("Import Users"), "/imports", "imports")]
+    due = [_entry(slug, _("Queue"), "/queue", "queue", badge=open_)]
     reports = [_entry(slug, _("Provisioning Report"), "/reports", "reports")]
     return [
         _entry(slug, _("Home"), "", "home", icon="home"),
         _entry(slug, _("Users"), "/users", "", icon="users", children=people),
         _entry(slug, _("Apps"), "/apps", "apps", icon="apps"),
-        _entry(slug, _("Provisioning"), "/provisioning", "provisioning", icon="arrows-exchange"),
+        _entry(slug, _("Provisioning"), "/provisioning", "provisioning", icon="arrows-exchange", children=due),
         _entry(slug, _("Reports"), "/reports", "", icon="report-analytics", children=reports),
     ]
 

@@ -1,9 +1,11 @@
 """What was done and what needs a person, read from the rows as they are. Changes nothing.
 
 provisioning   the Provisioning Report: one query for the page, its chart, the exports and the command line
+queue          what is about to be done elsewhere, and what of it waits for a person
 home           what needs a person now, how many people there are, and the last thirty days
 """
 
+from provision.services.reports import queue
 from provision.services.reports.home import App, Day, Home, Need, home
 from provision.services.reports.provisioning import (
     COLUMNS,
@@ -35,6 +37,7 @@ __all__ = [
     "as_object",
     "home",
     "page",
+    "queue",
     "row",
     "rows",
     "summary",
