@@ -23,7 +23,7 @@ def test_P_3_our_own_prerequisites_are_told_before_connecting(product: Product, 
     assert "public url" in examined
     assert "schema" in examined
     told = (ROOT / "README.md").read_text() + (ROOT / "docs/operations.md").read_text()
-    for prerequisite in ("PROVISION_PUBLIC_URL", "PROVISION_SMTP_URL", "provision operator add", "clock"):
+    for prerequisite in ("PROVISION_PUBLIC_URL", "PROVISION_SMTP_URL", "provision operator add", "**Clock.**"):
         assert prerequisite in told
 
 
