@@ -151,9 +151,11 @@ def settled(intent: Mapping[str, Any], carried: Plan, left: Collection[str] = ()
     return kept
 
 
-def idle(intent: Mapping[str, Any], enabled: bool | None) -> dict[str, Any]:
-    """What is still to be done of what was decided, when nothing is due: a switch that stands right already is done."""
-    done = () if enabled is None or intent.get(ENABLED, enabled) != enabled else (ENABLED, BY_HAND)
+def idle(intent: Mapping[str, Any], enabled: bool | None, *, gone: bool) -> dict[str, Any]:
+    """What is still to be done of what was decided, when nothing is due: what stands right already is done."""
+    done: set[str] = set() if gone else {"restore"}
+    if enabled is not None and intent.get(ENABLED, enabled) == enabled:
+        done |= {ENABLED, BY_HAND}
     return {name: value for name, value in intent.items() if name not in done}
 
 

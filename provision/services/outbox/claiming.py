@@ -267,7 +267,8 @@ def _ended(state: OperationState, code: str | None, **params: Any) -> dict[str, 
 def _end(session: Session, operation: Row, case: Case, ended: Mapping[str, Any], now: datetime) -> None:
     row = sa.update(OPERATIONS).where(OPERATIONS.c.id == operation["id"])
     session.execute(row.values(**ended, settled_at=now, asks=None, changes={}, sent_at=None))
-    kept = idle(case.account["intent"], case.account["enabled"])
+    gone = case.account["situation"] == Situation.GONE
+    kept = idle(case.account["intent"], case.account["enabled"], gone=gone)
     if kept != case.account["intent"]:
         session.execute(sa.update(ACCOUNTS).where(ACCOUNTS.c.id == case.account["id"]).values(intent=kept))
 

@@ -238,7 +238,7 @@ def _tidy(session: Session, case: Case, number: int) -> None:
     """Nothing is due: what was decided is done, and what was declined may be proposed again later."""
     account = case.account
     changed: dict[str, Any] = {}
-    kept = idle(account["intent"], account["enabled"])
+    kept = idle(account["intent"], account["enabled"], gone=account["situation"] == Situation.GONE)
     if kept != account["intent"]:
         changed["intent"] = kept
     if account["declined"] is not None and case.plan.kind is None:

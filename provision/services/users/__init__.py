@@ -1,10 +1,14 @@
-"""The people of a tenant: finding them and showing one beside the accounts they have elsewhere. Changes nobody here.
+"""The people of a tenant: finding and showing them, adding, editing and moving them.
 
 finding   the User List: search, filters, order, pages in both directions; one person by what a command line names
 records   people as plain rows, for scripts
+editing   adding and editing, one or many
+moving    disabling, enabling, deleting, restoring, one or many
+saving    the one way in which they are written
 showing   one person: what we hold beside what was last seen there, attribute by attribute
 """
 
+from provision.services.users.editing import add, edit, edit_many
 from provision.services.users.finding import (
     SORTS,
     AccountRow,
@@ -19,7 +23,20 @@ from provision.services.users.finding import (
     search,
     shown,
 )
+from provision.services.users.moving import (
+    Move,
+    Moved,
+    Preview,
+    delete,
+    disable,
+    enable,
+    move,
+    move_many,
+    preview_many,
+    restore,
+)
 from provision.services.users.records import records
+from provision.services.users.saving import Saved, Stale
 from provision.services.users.showing import AccountView, Cell, Line, Person, show
 
 __all__ = [
@@ -30,14 +47,29 @@ __all__ = [
     "Cell",
     "Count",
     "Line",
+    "Move",
+    "Moved",
     "Person",
+    "Preview",
     "Query",
     "Row",
+    "Saved",
     "Slice",
+    "Stale",
     "Standing",
+    "add",
+    "delete",
+    "disable",
+    "edit",
+    "edit_many",
+    "enable",
     "everyone",
     "find",
+    "move",
+    "move_many",
+    "preview_many",
     "records",
+    "restore",
     "search",
     "show",
     "shown",

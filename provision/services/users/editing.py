@@ -1,0 +1,153 @@
+"""Adding and editing people: judged, saved with their version, and carried to wherever they have accounts.
+
+Owns the rules of an operator's edit; writes through ``saving`` only.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from provision.core import profile
+from provision.core.tables import User
+from provision.core.vocabulary import Lifecycle
+from provision.services import mappings
+from provision.services.errors import Conflict, Invalid
+from provision.services.outbox import Order
+from provision.services.users.saving import (
+    MANAGER,
+    Saved,
+    Stale,
+    entry,
+    flush,
+    follow,
+    judge_address,
+    load,
+    now_of,
+    put,
+    touch,
+)
+
+FARTHEST = 100
+"""How many steps up the line of managers are looked at before it counts as a circle."""
+
+
+def add(session: Session, tenant_id: int, given: Mapping[str, Any], order: Order) -> Saved:
+    """Add somebody, and their accounts wherever Create is on. ``given``: attribute → text, and ``manager_id``.
+
+    Raises Invalid: attribute → remedy code, for all that is wrong at once.
+    """
+    values = _judged(session, tenant_id, None, given, creating=True)
+    judge_address(session, tenant_id, None, str(values["email"]), order)
+    user = User(
+        tenant_id=tenant_id,
+        lifecycle=Lifecycle.ACTIVE,
+        email_key="",
+        name_key="",
+        version=0,
+        created_at=order.now,
+        changed_at=order.now,
+        extra={name.removeprefix(mappings.EXTRA): value for name, value in values.items() if _own(name) and value},
+        **{name: value for name, value in values.items() if not _own(name)},
+    )
+    touch(user, order)
+    flush(session, user)
+    kept = {name: value for name, value in values.items() if value is not None}
+    told = entry(user, "user.added", order, {}, kept)
+    return _saved(session, tenant_id, user, kept, {user.id or 0: told}, order)
+
+
+def edit(
+    session: Session,
+    tenant_id: int,
+    user_id: int,
+    given: Mapping[str, Any],
+    order: Order,
+    *,
+    version: int | None = None,
+) -> Saved:
+    """Change some of a person's values; what is not given stays.
+
+    ``version``: the one that the form was made from; Stale shows both when somebody saved since. None: whatever it is now.
+    Raises Invalid, NotFound, Conflict("user_has_left").
+    """
+    user = load(session, tenant_id, [user_id])[user_id]
+    if version is not None and version != user.version:
+        now = now_of(user, given)
+        raise Stale(user.version, {name: (now[name], value) for name, value in given.items() if now[name] != value})
+    if user.lifecycle == Lifecycle.LEFT:
+        raise Conflict("user_has_left")
+    values = _judged(session, tenant_id, user_id, given)
+    if values.get("email") and values["email"] != user.email:
+        judge_address(session, tenant_id, user_id, str(values["email"]), order)
+    moved = put(session, user, values, order)
+    if not moved:
+        return Saved(user_id, user.version, (), ())
+    before, after = ({name: pair[side] for name, pair in moved.items()} for side in (0, 1))
+    told = entry(user, "user.edited", order, before, after)
+    return _saved(session, tenant_id, user, moved, {user_id: told}, order)
+
+
+def edit_many(
+    session: Session, tenant_id: int, ids: Collection[int], given: Mapping[str, Any], order: Order
+) -> dict[int, Saved]:
+    """Set the same values for many people who have not left; addresses and usernames are nobody else's, so never these.
+
+    Raises Invalid, NotFound.
+    """
+    alone = {name: "one_person_only" for name in ("email", "username", "employee_id") if name in given}
+    if alone:
+        raise Invalid(alone)
+    values = _judged(session, tenant_id, None, given)
+    told, moves, people = {}, {}, load(session, tenant_id, ids)
+    for number, user in people.items():
+        if user.lifecycle == Lifecycle.LEFT or not (moved := put(session, user, values, order)):
+            continue
+        before, after = ({name: pair[side] for name, pair in moved.items()} for side in (0, 1))
+        told[number], moves[number] = entry(user, "user.edited", order, before, after), tuple(moved)
+    effects = follow(session, tenant_id, told, order)
+    return {number: Saved(number, people[number].version, moves[number], effects[number]) for number in told}
+
+
+def _saved(
+    session: Session, tenant_id: int, user: User, moved: Mapping[str, Any], told: Mapping[int, Any], order: Order
+) -> Saved:
+    effects = follow(session, tenant_id, told, order)
+    return Saved(user.id or 0, user.version, tuple(moved), effects[user.id or 0])
+
+
+def _judged(
+    session: Session, tenant_id: int, user_id: int | None, given: Mapping[str, Any], *, creating: bool = False
+) -> dict[str, Any]:
+    texts = {name: value for name, value in given.items() if name != MANAGER}
+    known = mappings.user_attributes(session, tenant_id)
+    values, problems = profile.judge(texts, known, creating=creating)
+    if MANAGER in given:
+        manager = given[MANAGER]
+        values[MANAGER] = manager
+        if manager is not None and (code := _manager_problem(session, tenant_id, user_id, manager)):
+            problems[MANAGER] = code
+    if problems:
+        limits = {name: profile.LIMITS.get(name, profile.LONGEST) for name in problems}
+        raise Invalid(problems, limit=next(iter(limits.values())), limits=limits)
+    return values
+
+
+def _manager_problem(session: Session, tenant_id: int, user_id: int | None, manager: int) -> str | None:
+    """Whoever is named must be here, and may not report to this person in turn."""
+    above: int | None = manager
+    for step in range(FARTHEST):
+        query = select(User.manager_id, User.lifecycle).where(User.tenant_id == tenant_id, col(User.id) == above)
+        found = session.exec(query).first()
+        if found is None or (step == 0 and found[1] == Lifecycle.LEFT):
+            return "manager_unknown"
+        if above == user_id:
+            return "manager_circle"
+        above = found[0]
+        if above is None:
+            return None
+    return "manager_circle"
+
+
+def _own(name: str) -> bool:
+    return name.startswith(mappings.EXTRA)
