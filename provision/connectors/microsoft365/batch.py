@@ -14,7 +14,7 @@ import structlog
 
 from provision.connectors.http import Answer
 from provision.connectors.microsoft365.graph import Graph
-from provision.core.ports import OutsideError, Refused, Unreachable
+from provision.core.ports import OutsideError, Refused
 
 MOST = 20
 """Calls that one batch may hold."""
@@ -57,7 +57,7 @@ def exchange(graph: Graph, calls: Sequence[Call]) -> list[Answer | OutsideError]
     """Send up to twenty calls that do not depend on each other; return for each, in the same order, what it met.
 
     An answer may have any status. An error stands where there is none: the one of the whole batch, or Unreachable with
-    ``sent`` where the batch said nothing, or twice different things, about this call. Reads are never in doubt.
+    ``sent`` where the batch said nothing, or something twice, about this call.
     """
     replies = _post(graph, calls)
     refused = [number for number, reply in enumerate(replies) if isinstance(reply, Answer) and reply.status == 401]
@@ -87,7 +87,7 @@ def _post(graph: Graph, calls: Sequence[Call]) -> list[Answer | OutsideError]:
             # The batch as such was refused and nothing in it carried out: one call must not cost the others.
             middle = len(calls) // 2
             return _post(graph, calls[:middle]) + _post(graph, calls[middle:])
-        return [_met(call, error) for call in calls]
+        return [error] * len(calls)
     return aligned(calls, envelope.responses, answer)
 
 
@@ -101,7 +101,7 @@ def aligned(calls: Sequence[Call], responses: Sequence[Any], outer: Answer) -> l
     replies: list[Answer | OutsideError] = []
     for number, call in enumerate(calls):
         reply = told.get(str(number))
-        replies.append(_met(call, outer.unexpected("item")) if reply is None else reply)
+        replies.append(outer.unexpected("item") if reply is None else reply)
         log.debug(
             "outside.item",
             method=call.method,
@@ -140,10 +140,3 @@ def _answer(response: Mapping[str, Any]) -> Answer | None:
         headers["content-type"] = "application/json"
     theirs = headers.get("request-id") or headers.get("client-request-id") or ""
     return Answer(status, headers, b"" if body is None else msgspec.json.encode(body), theirs[:64])
-
-
-def _met(call: Call, error: OutsideError) -> OutsideError:
-    """The error as it stands for this call: a read that got no answer has changed nothing."""
-    if call.is_read and isinstance(error, Unreachable) and error.sent:
-        return Unreachable(error.code, sent=False, request_id=error.request_id, **error.params)
-    return error

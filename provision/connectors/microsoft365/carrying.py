@@ -18,7 +18,7 @@ from provision.connectors.microsoft365.batch import MOST, Call, exchange
 from provision.connectors.microsoft365.bodies import REQUIRED, SIGN_IN, SWITCH
 from provision.connectors.microsoft365.delta import record_of
 from provision.connectors.microsoft365.graph import Graph
-from provision.connectors.microsoft365.stories import ANCHOR, USER, Story, Telling
+from provision.connectors.microsoft365.stories import ANCHOR, USER, Story, Telling, undoubted
 from provision.core.ports import (
     LICENCES,
     MANAGER,
@@ -73,12 +73,17 @@ def carry(graph: Graph, writes: Sequence[Write], names: dict[str, str]) -> list[
 
 def _read(graph: Graph, call: Call, reply: Answer | OutsideError) -> Answer | OutsideError:
     """What a call met, as the error that it stands for when it failed."""
-    if isinstance(reply, OutsideError) or 200 <= reply.status < 300:
+    if isinstance(reply, Answer) and 200 <= reply.status < 300:
         return reply
     try:
-        return graph.refusal(reply, call.right, person="id" in call.names)
-    except OutsideError as error:  # of asking what the token grants
-        return error
+        error = reply if isinstance(reply, OutsideError) else _refusal(graph, call, reply)
+    except OutsideError as failed:  # asking what the token grants
+        error = failed
+    return undoubted(error) if call.is_read else error
+
+
+def _refusal(graph: Graph, call: Call, answer: Answer) -> OutsideError:
+    return graph.refusal(answer, call.right, person="id" in call.names)
 
 
 def _tell(story: Story) -> Telling:

@@ -12,8 +12,8 @@ from provision.connectors.http import Answer
 from provision.connectors.microsoft365.batch import Call
 from provision.connectors.microsoft365.config import GUID
 from provision.connectors.microsoft365.doctor import SKU_NAMES
-from provision.connectors.microsoft365.stories import USER, Story, Telling
-from provision.core.ports import LICENCES, OutsideError, Refused, Taken, Unreachable
+from provision.connectors.microsoft365.stories import USER, Story, Telling, read_object
+from provision.core.ports import LICENCES, OutsideError, Refused, Taken
 
 RIGHT = "LicenseAssignment.ReadWrite.All"
 ASSIGN = "/users/{id}/assignLicense"
@@ -64,9 +64,7 @@ def settle(story: Story) -> Telling:
 
 
 def _held(answer: Answer) -> _Held:
-    body = answer.json()
-    if not isinstance(body, dict):
-        raise Unreachable("unexpected_reply", sent=False, request_id=answer.request_id, reason="shape")
+    body = read_object(answer)
     held = _Held(all=[each for each in _dicts(body.get(HELD)) if isinstance(each.get("skuId"), str)])
     for state in _dicts(body.get("licenseAssignmentStates")):
         sku, group = state.get("skuId"), state.get("assignedByGroup")
@@ -114,10 +112,9 @@ def _name(story: Story, sku: str) -> Generator[Call, Answer, str]:
 def _asked(call: Call) -> Generator[Call, Answer, Mapping[str, Any]]:
     """What a look-up for better words says; nothing when it fails, since the words can do without."""
     try:
-        body = (yield call).json()
+        return read_object((yield call))
     except OutsideError:
         return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from provision.connectors.microsoft365.batch import Call
 from provision.connectors.microsoft365.bodies import SIGN_IN
 from provision.connectors.microsoft365.delta import record_of
 from provision.connectors.microsoft365.graph import EVENTUAL, LOW, Graph
-from provision.connectors.microsoft365.stories import Story, Telling
+from provision.connectors.microsoft365.stories import Story, Telling, read_object, undoubted
 from provision.core.ports import Discarded, Refused, Taken, Unreachable
 
 BIN = "/directory/deletedItems/microsoft.graph.user"
@@ -102,14 +102,10 @@ def _people(answer: Answer) -> list[Discarded]:
 
 
 def _page(answer: Answer) -> tuple[list[Any], str | None]:
-    try:
-        body = answer.json()
-    except Unreachable as error:
-        raise Unreachable(error.code, sent=False, request_id=error.request_id, **error.params) from None
-    people = body.get("value") if isinstance(body, dict) else None
-    link = body.get("@odata.nextLink") if isinstance(body, dict) else None
+    body = read_object(answer)
+    people, link = body.get("value"), body.get("@odata.nextLink")
     if not isinstance(people, list) or not isinstance(link, str | None):
-        raise Unreachable("unexpected_reply", sent=False, request_id=answer.request_id, reason="shape")
+        raise undoubted(answer.unexpected("shape"))
     return people, link
 
 
@@ -118,7 +114,7 @@ def _discarded(person: Any, attributes: Sequence[str]) -> Discarded:
     try:
         record = record_of(person, attributes)
     except Unreachable as error:
-        raise Unreachable(error.code, sent=False, **error.params) from None
+        raise undoubted(error) from None
     mangled = record.values.get(SIGN_IN)
     name = mangled.removeprefix(record.anchor.replace("-", "")) if isinstance(mangled, str) else ""
     return Discarded(

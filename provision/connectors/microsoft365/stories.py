@@ -11,7 +11,7 @@ from typing import Any
 from provision.connectors.http import Answer
 from provision.connectors.microsoft365.batch import RIGHT, Call
 from provision.connectors.microsoft365.bodies import SWITCH
-from provision.core.ports import ENABLED, Missing, Outcome, OutsideError, Record, Write
+from provision.core.ports import ENABLED, Missing, Outcome, OutsideError, Record, Unreachable, Write
 from provision.core.vocabulary import OperationKind
 
 USER = "/users/{id}"
@@ -101,3 +101,21 @@ class Story:
         if self.write.kind in (OperationKind.ENABLE, OperationKind.DISABLE):
             return self.left.get(ENABLED)
         return None
+
+
+def undoubted(error: OutsideError) -> OutsideError:
+    """Return the error as it stands for a read: whatever came of it, nothing was changed."""
+    if isinstance(error, Unreachable) and error.sent:
+        return Unreachable(error.code, sent=False, request_id=error.request_id, **error.params)
+    return error
+
+
+def read_object(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object that a read brought. Raises Unreachable, not in doubt, for anything else."""
+    try:
+        body = answer.json()
+    except Unreachable as error:
+        raise undoubted(error) from None
+    if not isinstance(body, dict):
+        raise undoubted(answer.unexpected("shape"))
+    return body
