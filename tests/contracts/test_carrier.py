@@ -27,6 +27,7 @@ from provision.core.ports import (
 )
 from provision.core.vocabulary import OperationKind
 from tests.fakes.grounds import MAPPED, Ground, SandboxGround, UnrulyGround, connector
+from tests.fakes.misdeeds import persist, plague
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 STAMP = "extensionAttribute15"
@@ -628,6 +629,34 @@ def test_several_threads_may_carry_through_one_connector(clear: Ground) -> None:
         found = list(pool.map(target.carry, parts))
     anchors = {record(outcome).anchor for outcomes in found for outcome in outcomes}
     assert len(anchors) == 20
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_goes_wrong_a_faithful_caller_ends_with_everybody_there_once(tmp_path: Path, seed: int) -> None:
+    ground = UnrulyGround(tmp_path, seed=seed)
+    ground.clock.sleep(200)
+    changed, deleted, boss = ground.plain()[:5], ground.plain()[5:8], ground.plain()[8]
+    sku = ground.licence(free=12)
+    bonds: dict[str, Any] = {"manager": boss, "moves_manager": True, "licences": {sku: True}}
+    writes = [
+        *(new(ground, f"crew{number:02}", values={"usageLocation": "NO"}, **bonds) for number in range(12)),
+        *(change(anchor, OperationKind.DISABLE, values={"department": "Deck"}, enabled=False) for anchor in changed),
+        *(change(anchor, OperationKind.DELETE) for anchor in deleted),
+    ]
+    plague(ground, 12)
+    anchors = persist(ground, writes)
+    made = [there(ground, anchor) for anchor in anchors[:12] if anchor]
+    assert [each["userPrincipalName"] for each in made] == [write.values["userPrincipalName"] for write in writes[:12]]
+    assert all(ground.named(each["userPrincipalName"]) == [each["id"]] for each in made)
+    assert all((each["manager"], held(ground, each["id"])) == (boss, {sku}) for each in made)
+    assert ground.fake.desk.seats == {sku: 0}
+    assert all(
+        (there(ground, each)["department"], there(ground, each)["accountEnabled"]) == ("Deck", False)
+        for each in changed
+    )
+    assert not any(ground.person(anchor) for anchor in deleted)
+    assert len(ground.fake.people) == 23 + 12 - 3
+    assert sum(not strike.times for strike in ground.fake.desk.strikes) >= 4, "enough went wrong to mean something"
 
 
 # -- Passwords -----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 from provision.connectors.credentials import Secret
 from provision.connectors.http import Answer, World
-from provision.connectors.microsoft365 import permissions
+from provision.connectors.microsoft365 import permissions, roles
 from provision.connectors.microsoft365.graph import EVENTUAL, Graph
 from provision.connectors.microsoft365.schema import moment
 from provision.connectors.microsoft365.tokens import Token
@@ -59,6 +59,7 @@ def examine(graph: Graph, token: Token, *, client_id: str, secret: Secret, world
         "people": _asked(lambda: _count(graph)),
         "guests": _asked(lambda: _count(graph, "userType eq 'Guest'")),
         "synced_people": _asked(lambda: _count(graph, "onPremisesSyncEnabled eq true")),
+        "roles": _asked(lambda: roles.holders(graph, world.new_id())),
         "secret_expires_at": _expiry(graph, token, client_id, secret),
         "permissions": sorted(token.roles) if token.roles is not None else None,
         "excess": permissions.excess(token.roles or ()),

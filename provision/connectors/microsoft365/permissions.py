@@ -65,6 +65,13 @@ RIGHTS: tuple[Right, ...] = (
         (("User.Create", "User.ReadUpdate.All", "User.EnableDisableAccount.All", "User.DeleteRestore.All"),),
     ),
     Right(
+        "RoleManagement.Read.Directory",
+        "Edit User, Delete User",
+        "Read who holds a directory role, so that automation leaves administrators alone",
+        "Nothing that runs by itself disables or deletes anybody; people still may.",
+        (("RoleManagement.ReadWrite.Directory",), *READ_ALL),
+    ),
+    Right(
         "User-PasswordProfile.ReadWrite.All",
         "Onboarding Status",
         "Set the password a person chooses",
