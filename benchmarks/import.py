@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,19 +84,22 @@ def _run(contender: str, told: dict[str, str], data: Path) -> dict[str, Any]:
 
 
 def _print(runs: dict[str, list[dict[str, Any]]]) -> None:
-    rate = {name: statistics.median(run["people"] / run["seconds"] for run in told) for name, told in runs.items()}
-    seconds = {name: statistics.median(run["seconds"] for run in told) for name, told in runs.items()}
-    print(f"{'':40}{'people':>9}{'seconds':>9}{'people/s':>10}{'of raw':>8}{'writes each':>13}{'MB above idle':>15}")
+    def median(name: str, of: Callable[[dict[str, Any]], float]) -> float:
+        return statistics.median(of(run) for run in runs[name])
+
+    cost = {name: median(name, lambda run: run["cpu"] / run["people"] * 1e6) for name in runs}
+    time = {name: median(name, lambda run: run["seconds"] / run["people"] * 1e6) for name in runs}
+    print(
+        f"{'':38}{'people':>8}{'seconds':>9}{'people/s':>10}{'CPU µs each':>13}{'writes each':>13}{'MB above idle':>15}"
+    )
     for name, (_, title, writes) in CONTENDERS.items():
-        above = statistics.median(run["peak"] - run["idle"] for run in runs[name])
-        people = runs[name][0]["people"]
-        share = f"{rate[name] / rate['raw']:.0%}" if name != "delta" else ""
-        print(f"{title:40}{people:>9}{seconds[name]:>9.2f}{rate[name]:>10.0f}{share:>8}{writes:>13}{above:>15.0f}")
-    print()
-    print(f"first import against the naive loop      {rate['first'] / rate['naive']:.1f} x")
-    print(f"first import against the raw pipeline    {rate['first'] / rate['raw']:.0%}, with four rows for its one")
-    print(f"first import against download and parse  {rate['first'] / rate['download']:.0%}")
-    print(f"unchanged against first                  {rate['again'] / rate['first']:.1f} x")
+        seconds, above = median(name, lambda run: run["seconds"]), median(name, lambda run: run["peak"] - run["idle"])
+        shown = f"{runs[name][0]['people']:>8}{seconds:>9.2f}{1e6 / time[name]:>10.0f}{cost[name]:>13.0f}"
+        print(f"{title:38}{shown}{writes:>13}{above:>15.0f}")
+    print("\nHow much faster than …, by the clock and by processor time (which a busy machine does not distort):")
+    for one, other in (("first", "naive"), ("first", "raw"), ("first", "download"), ("again", "first")):
+        titles = f"{CONTENDERS[one][1]} / {CONTENDERS[other][1]}"
+        print(f"{titles:70}{time[other] / time[one]:>8.2f}{cost[other] / cost[one]:>8.2f}")
 
 
 if __name__ == "__main__":

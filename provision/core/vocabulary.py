@@ -3,6 +3,7 @@
 Owns every enumeration that a table, a form or a log line may contain; never decides anything with them.
 """
 
+import functools
 import unicodedata
 from enum import StrEnum
 
@@ -205,6 +206,7 @@ USER_ATTRIBUTES: dict[str, str] = {
 """The default user profile: column of ``users`` → label on screen. Custom attributes stand beside it in ``extra``."""
 
 
+@functools.lru_cache(maxsize=4096)  # one address is compared, stored and told within a moment
 def key(text: str | None) -> str:
     """Return the one form in which names and addresses are compared, made unique and sorted.
 

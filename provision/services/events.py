@@ -123,7 +123,7 @@ def timeline(
 
 
 def _parts(*details: Mapping[str, Any]) -> list[bytes]:
-    return [_encode(detail) for detail in details]
+    return [_encode(detail) if detail else b"{}" for detail in details]
 
 
 def _digest(parts: Sequence[bytes]) -> bytes:

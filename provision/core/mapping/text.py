@@ -22,6 +22,8 @@ def clean(value: object) -> str | None:
 
     Runs of control characters and line breaks become one space; lists become their texts joined by "; ".
     """
+    if type(value) is str and len(value) <= MAX_VALUE and value.isprintable():  # nearly all of them
+        return value.strip() or None
     text = as_text(value, MAX_VALUE)
     if not text.isprintable():
         text = _UNFIT.sub(" ", text)

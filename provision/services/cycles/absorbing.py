@@ -104,8 +104,15 @@ def _create(
     entries: list[events.Entry],
     now: datetime,
 ) -> None:
+    origin = _origin(frame, now)
     people = [
-        Person(0, after_import(case.item.enabled).value, 0, dict(case.taken.values), _origins(frame, case, now))
+        Person(
+            0,
+            after_import(case.item.enabled).value,
+            0,
+            dict(case.taken.values),
+            dict.fromkeys(case.taken.values, origin),
+        )
         for case in cases
     ]
     insert(session, frame.tenant_id, people, [case.item.name for case in cases], moment(session, now))
@@ -140,7 +147,7 @@ def _change(
         conflicts = {name: list(pair) for name, pair in case.taken.kept.items()}
         if case.taken.values:
             case.person.values.update(case.taken.values)
-            case.person.origins.update(_origins(frame, case, now))
+            case.person.origins.update(dict.fromkeys(case.taken.values, _origin(frame, now)))
             changed.append(case.person)
         text = {"kept": conflicts} if conflicts else {}
         entries.append(_entry(frame, case, "user.updated", before=before, after=case.taken.values, text=text))
@@ -184,9 +191,8 @@ def _told(verdict: Verdict) -> dict[str, Any]:
     return told
 
 
-def _origins(frame: Frame, case: Case, now: datetime) -> dict[str, Any]:
-    at = now.isoformat(timespec="seconds")
-    return {name: [frame.connector_id, at] for name in case.taken.values}
+def _origin(frame: Frame, now: datetime) -> list[Any]:
+    return [frame.connector_id, now.isoformat(timespec="seconds")]
 
 
 def _entry(
