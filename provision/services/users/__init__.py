@@ -2,12 +2,14 @@
 
 finding   the User List: search, filters, order, pages in both directions; one person by what a command line names
 records   people as plain rows, for scripts
+deciding  what a person decides about an account that cannot go on by itself
 editing   adding and editing, one or many
 moving    disabling, enabling, deleting, restoring, one or many
 saving    the one way in which they are written
 showing   one person: what we hold beside what was last seen there, attribute by attribute
 """
 
+from provision.services.users.deciding import create_beside, link, protect, restore_twin, unlink
 from provision.services.users.editing import add, edit, edit_many
 from provision.services.users.finding import (
     SORTS,
@@ -58,6 +60,7 @@ __all__ = [
     "Stale",
     "Standing",
     "add",
+    "create_beside",
     "delete",
     "disable",
     "edit",
@@ -65,12 +68,16 @@ __all__ = [
     "enable",
     "everyone",
     "find",
+    "link",
     "move",
     "move_many",
     "preview_many",
+    "protect",
     "records",
     "restore",
+    "restore_twin",
     "search",
     "show",
     "shown",
+    "unlink",
 ]
