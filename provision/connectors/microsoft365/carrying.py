@@ -49,26 +49,29 @@ def carry(graph: Graph, writes: Sequence[Write], names: dict[str, str]) -> list[
     outcomes: dict[int, Outcome] = {}
     waiting: dict[int, Call] = {}
 
-    def move_on(number: int, step: Callable[[], Call]) -> None:
+    def move_on(number: int, met: Answer | OutsideError | None) -> None:
         try:
-            waiting[number] = step()
+            waiting[number] = _next_call(tellings[number], met)
         except StopIteration:
             outcomes[number] = stories[number].outcome()
         except OutsideError as error:
             outcomes[number] = stories[number].outcome(error)
 
-    for number, telling in enumerate(tellings):
-        move_on(number, telling.__next__)
+    for number in range(len(writes)):
+        move_on(number, None)
     while waiting:
-        round_, waiting = waiting, {}
-        for (number, call), reply in zip(round_.items(), exchange(graph, list(round_.values())), strict=True):
-            telling, met = tellings[number], _read(graph, call, reply)
+        asked, waiting = waiting, {}
+        for (number, call), reply in zip(asked.items(), exchange(graph, list(asked.values())), strict=True):
+            met = _read(graph, call, reply)
             stories[number].request_id = met.request_id or stories[number].request_id
-            if isinstance(met, OutsideError):
-                move_on(number, lambda telling=telling, met=met: telling.throw(met))  # type: ignore[misc]
-            else:
-                move_on(number, lambda telling=telling, met=met: telling.send(met))  # type: ignore[misc]
+            move_on(number, met)
     return [outcomes[number] for number in range(len(writes))]
+
+
+def _next_call(telling: Telling, met: Answer | OutsideError | None) -> Call:
+    if met is None:
+        return next(telling)
+    return telling.throw(met) if isinstance(met, OutsideError) else telling.send(met)
 
 
 def _read(graph: Graph, call: Call, reply: Answer | OutsideError) -> Answer | OutsideError:
@@ -83,7 +86,7 @@ def _read(graph: Graph, call: Call, reply: Answer | OutsideError) -> Answer | Ou
 
 
 def _refusal(graph: Graph, call: Call, answer: Answer) -> OutsideError:
-    return graph.refusal(answer, call.right, person="id" in call.names)
+    return graph.refusal(answer, call.right, person="id" in call.names and not call.is_read)
 
 
 def _tell(story: Story) -> Telling:

@@ -11,7 +11,7 @@ from typing import Any
 from provision.connectors.http import Answer
 from provision.connectors.microsoft365.batch import RIGHT, Call
 from provision.connectors.microsoft365.bodies import SWITCH
-from provision.core.ports import ENABLED, Missing, Outcome, OutsideError, Record, Unreachable, Write
+from provision.core.ports import ENABLED, Missing, Outcome, OutsideError, Record, Refused, Taken, Unreachable, Write
 from provision.core.vocabulary import OperationKind
 
 USER = "/users/{id}"
@@ -87,7 +87,9 @@ class Story:
         record = Record(self.anchor, self.written) if self.anchor and self._is_known(error) else None
         failed = error or self._failure()
         request_id = failed.request_id if failed is not None and failed.request_id else self.request_id
-        return Outcome(record, failed, self.left, request_id)
+        # First what time alone mends: whoever judges by the first shall not give up because of a later one.
+        left = dict(sorted(self.left.items(), key=lambda item: isinstance(item[1], Refused | Taken)))
+        return Outcome(record, failed, left, request_id)
 
     def _is_known(self, error: OutsideError | None) -> bool:
         """Whether there is something to tell; a write that asked for nothing is true as it stands."""

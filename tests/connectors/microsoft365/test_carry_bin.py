@@ -11,7 +11,7 @@ import pytest
 from provision.connectors.http import Cloud, Wire, World
 from provision.connectors.microsoft365 import carrying, recycling
 from provision.connectors.microsoft365.graph import Graph
-from provision.core.ports import LICENCES, OutsideError, Refused, Taken, Unreachable, Write
+from provision.core.ports import LICENCES, MANAGER, OutsideError, Refused, Taken, Unreachable, Write
 from provision.core.vocabulary import OperationKind
 from tests.connectors.microsoft365.test_graph import HOME, Issuer
 from tests.fakes.grounds import SandboxGround, UnrulyGround, connector
@@ -297,3 +297,16 @@ def test_every_item_goes_under_the_reference_of_its_write(tmp_path: Path) -> Non
     outcomes = connector(ground).carry(writes)
     assert sorted(ground.fake.desk.references) == ["one", "one", "two"]
     assert all(outcome.request_id and outcome.request_id.startswith("theirs-") for outcome in outcomes)
+
+
+def test_of_what_did_not_follow_that_comes_first_which_time_alone_mends(tmp_path: Path) -> None:
+    ground = UnrulyGround(tmp_path)
+    ground.no_lag()
+    ben, cy, *_ = ground.plain()
+    ground.strike("throttle", "PUT", "/users/*", retry_after=5)
+    values = {"department": "Deck", "employeeId": "longer than sixteen", "displayName": None}
+    write = Write(OperationKind.UPDATE, ben, "r", values, manager=cy, moves_manager=True)
+    (outcome,) = connector(ground).carry([write])
+    assert outcome.error is None
+    assert next(iter(outcome.left)) == MANAGER
+    assert set(outcome.left) == {MANAGER, "employeeId", "displayName"}
