@@ -22,11 +22,25 @@ from provision.sandbox import Sandbox
 from provision.sandbox.serve import serve as serve_sandbox
 from provision.services import connectors
 from provision.vault import Vault, keys_from_file, read_keys
-from provision.web import apps, guard, home, imports, page, provisioning, queue, reports, signin, statics, users
+from provision.web import (
+    apps,
+    guard,
+    home,
+    imports,
+    moves,
+    page,
+    people,
+    provisioning,
+    queue,
+    reports,
+    signin,
+    statics,
+    users,
+)
 
 Connect = Callable[[Connector], Source]
 Clock = Callable[[], datetime]
-_PAGES = (signin, home, users, apps, provisioning, imports, queue, reports)
+_PAGES = (signin, home, users, people, moves, apps, provisioning, imports, queue, reports)
 
 
 def open_house(settings: Settings | None = None, *, connect: Connect | None = None, now: Clock | None = None) -> House:

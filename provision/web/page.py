@@ -178,7 +178,10 @@ def _nav(place: Any) -> list[dict[str, Any]]:
     slug = place.slug
     with house().db.reading() as session:
         open_ = queue.unfinished(session, place.id)
-    people = [_entry(slug, _("User List"), "/users", "users"), _entry(slug, _("Import Users"), "/imports", "imports")]
+    people = [
+        _entry(slug, _("User List"), "/users", "users people moves"),
+        _entry(slug, _("Import Users"), "/imports", "imports"),
+    ]
     due = [_entry(slug, _("Queue"), "/queue", "queue", badge=open_)]
     reports = [_entry(slug, _("Provisioning Report"), "/reports", "reports")]
     return [
@@ -191,7 +194,7 @@ def _nav(place: Any) -> list[dict[str, Any]]:
 
 
 def _entry(slug: str, label: str, path: str, room: str, **more: Any) -> dict[str, Any]:
-    return {"label": label, "url": _to(slug, path), "current": bool(room) and request.blueprint == room, **more}
+    return {"label": label, "url": _to(slug, path), "current": request.blueprint in room.split(), **more}
 
 
 def _to(slug: str, path: str) -> str:

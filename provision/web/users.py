@@ -12,9 +12,11 @@ from flask_babel import gettext as _
 
 from provision.core import sheet
 from provision.core.deeds import blanks, changes, deed, label
+from provision.core.remedies import explain
 from provision.core.vocabulary import Lifecycle, Role, Situation
 from provision.services import connectors, users
-from provision.services.users import Query, Row, Standing
+from provision.services.reports import queue
+from provision.services.users import Query, Row, Standing, foreseeing
 from provision.web import guard
 from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
 from provision.web.page import house, page
@@ -61,7 +63,8 @@ def every() -> Response:
     with house().db.reading() as session:
         found = users.search(session, g.tenant.id, wanted.query())
         apps = [(app.id, app.name) for app in connectors.of(session, g.tenant.id)]
-    return page("users/list.html", block="rows", found=found, wanted=wanted, apps=apps, filters=_filters(wanted, apps))
+    part = "undo" if request.headers.get("HX-Target") == "undo" else "rows"
+    return page("users/list.html", block=part, found=found, wanted=wanted, apps=apps, filters=_filters(wanted, apps))
 
 
 @bp.get("/t/<tenant>/users.csv")
@@ -87,7 +90,20 @@ def show(user: int) -> Response:
     with house().db.reading() as session:
         person = users.show(session, g.tenant.id, user)
         told = [_event(event, detail) for event, detail in person.timeline]
-    return page("users/show.html", person=person, events=told)
+        operations = queue.of_person(session, g.tenant.id, house().kinds, user)
+        fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
+    may_edit = g.role != Role.AUDITOR and person.lifecycle is not Lifecycle.LEFT
+    return page(
+        "users/show.html",
+        block="now",
+        person=person,
+        events=told,
+        operations=operations,
+        moving=any(one.view in queue.MOVING for one in operations),
+        fixed=fixed,
+        may_edit=may_edit,
+        editing=request.args.get("edit", "") if may_edit else "",
+    )
 
 
 def _wanted() -> Wanted:
@@ -138,5 +154,10 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
         "outcome": event.outcome,
         "new": event.action == "user.created",
         "pairs": [(_(name), was, now) for name, was, now in changes(before, after)],
+        "ms": event.ms,
+        "request_id": detail.text.get("request_id") if detail else None,
+        "remedy": explain(str(detail.text["code"]), detail.text.get("params") or {})
+        if detail and detail.text.get("code")
+        else None,
         "kept": [(_(label(name)), *pair) for name, pair in (detail.text.get("kept") or {}).items()] if detail else [],
     }

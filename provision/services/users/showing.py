@@ -87,6 +87,7 @@ class Person:
     username: str | None
     title: str | None
     lifecycle: Lifecycle
+    version: int
     created_at: datetime
     changed_at: datetime
     lines: tuple[Line, ...]
@@ -111,6 +112,7 @@ def show(session: Session, tenant_id: int, user_id: int, *, limit: int = 50) -> 
         username=user.username,
         title=user.title,
         lifecycle=Lifecycle(user.lifecycle),
+        version=user.version,
         created_at=user.created_at,
         changed_at=user.changed_at,
         lines=_lines(values, user.origins, names, cells, _labels(session, tenant_id)),
