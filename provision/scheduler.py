@@ -3,6 +3,7 @@
 Owns the table of timers and the leader's loop; everything it starts is a service. Never started by ``create_app``.
 """
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from provision.house import LEADER, House
-from provision.services import cycles
+from provision.services import cycles, worker
 from provision.services.errors import ServiceError
 
 log = structlog.get_logger()
@@ -82,15 +83,40 @@ class Running:
     def _lead(self) -> None:
         while not self._stop.is_set():
             with self._house.db.leading(LEADER) as leads:
-                while leads and not self._stop.is_set():
-                    self._work()
-                    self._stop.wait(0.3)
+                if leads:
+                    carrier = threading.Thread(target=self._carry, name="carrier", daemon=True)
+                    carrier.start()
+                    self._read()
+                    carrier.join()
             self._stop.wait(1.0)
 
-    def _work(self) -> None:
+    def _read(self) -> None:
+        """Cycles: what comes in."""
+        while not self._stop.is_set():
+            self._try(lambda: cycles.run_requested(self._house.ways(cut=self._stop.is_set)))
+            self._stop.wait(0.3)
+
+    def _carry(self) -> None:
+        """Operations: what goes out. Beside the cycles, so that nobody waits for a long import."""
+        ways, memory = self._house.ways(cut=self._stop.is_set), worker.Memory()
+        while not self._stop.is_set() and not self._try(lambda: worker.recover(ways)):
+            pass
+        while not self._stop.is_set():
+            self._try(lambda: self._drain(ways, memory))
+            self._stop.wait(0.3)
+
+    def _drain(self, ways: cycles.Ways, memory: worker.Memory) -> None:
+        with ways.reading() as session:
+            waiting = worker.due_connectors(session, ways.now())
+        for connector_id in waiting:
+            self._try(functools.partial(worker.drain, ways, connector_id, memory=memory))
+
+    def _try(self, step: Callable[[], object]) -> bool:
+        """The loop outlives whatever one step does to it: rows say how far it got, and it is tried again."""
         try:
-            cycles.run_requested(self._house.ways(cut=self._stop.is_set))
+            step()
         except Exception:
-            # The loop outlives whatever one cycle does to it; the cycle itself stays running and is tried again.
-            log.exception("a cycle broke")
+            log.exception("the leader stumbled")
             self._stop.wait(5.0)
+            return False
+        return True

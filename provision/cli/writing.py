@@ -1,0 +1,281 @@
+"""Commands that change people, and what becomes of it: editing, the outbox, the worker."""
+
+import functools
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import click
+from sqlmodel import Session, col, select
+
+from provision.cli.common import ACTOR, house, json_option, tenant
+from provision.cli.people import user_group
+from provision.cli.shown import as_json as jsonable
+from provision.cli.shown import dump, say, sentence, table
+from provision.core.remedies import explain
+from provision.core.tables import Account, Connector, Operation
+from provision.core.vocabulary import USER_ATTRIBUTES, OperationState
+from provision.house import LEADER
+from provision.services import mappings, outbox, users, worker
+from provision.services.outbox import Order
+
+_UNSETTLED = (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
+_SOON = timedelta(seconds=60)
+_ACTIONS = ("approve", "decline", "retry", "cancel")
+
+
+@user_group.command("add")
+@click.argument("slug", metavar="TENANT")
+@click.option("--username", required=True)
+@click.option("--email", required=True)
+@click.option("--first", required=True, help="First name.")
+@click.option("--last", required=True, help="Last name.")
+@click.option("--set", "settings", multiple=True, metavar="ATTRIBUTE=VALUE")
+@json_option
+def user_add(
+    slug: str, username: str, email: str, first: str, last: str, settings: tuple[str, ...], as_json: bool
+) -> None:
+    """Add somebody here, and an account wherever Create User is on."""
+    owner = tenant(slug)
+    given = {"username": username, "email": email, "given_name": first, "surname": last}
+    with house().db.writing() as session:
+        wanted = {**given, **_settings(session, owner.id or 0, settings)}
+        saved = users.add(session, owner.id or 0, wanted, _order())
+    _tell(owner.id or 0, saved, as_json)
+
+
+@user_group.command("edit")
+@click.argument("slug", metavar="TENANT")
+@click.argument("who", metavar="USER")
+@click.option(
+    "--set", "settings", multiple=True, required=True, metavar="ATTRIBUTE=VALUE", help="Empty value: clear it."
+)
+@json_option
+def user_edit(slug: str, who: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Change some of a person's values; what is not named stays."""
+    owner = tenant(slug)
+    with house().db.writing() as session:
+        user = users.find(session, owner.id or 0, who)
+        wanted = _settings(session, owner.id or 0, settings)
+        saved = users.edit(session, owner.id or 0, user.id or 0, wanted, _order())
+    _tell(owner.id or 0, saved, as_json)
+
+
+def _moved(how: str, slug: str, who: str, as_json: bool) -> None:
+    owner = tenant(slug)
+    with house().db.writing() as session:
+        user = users.find(session, owner.id or 0, who)
+        saved = users.move(session, owner.id or 0, user.id or 0, users.Move(how), _order())
+    _tell(owner.id or 0, saved, as_json)
+
+
+for _name, _help in (
+    ("disable", "Hold somebody back: no sign-in, here and wherever Edit User is on."),
+    ("enable", "Let somebody work again."),
+    ("delete", "Delete somebody here, and into the recycle bin wherever Delete User is on."),
+    ("restore", "Bring somebody back, here and out of the recycle bin there."),
+):
+    _asked = (click.argument("slug", metavar="TENANT"), click.argument("who", metavar="USER"), json_option)
+    _command = functools.reduce(lambda done, option: option(done), reversed(_asked), functools.partial(_moved, _name))
+    user_group.add_command(click.command(_name, help=_help)(_command))
+
+
+@click.command("operations")
+@click.argument("slug", metavar="TENANT")
+@click.argument("action", required=False, type=click.Choice(_ACTIONS))
+@click.argument("ids", nargs=-1, type=int, metavar="[ID]…")
+@click.option("--state", type=click.Choice([state.value for state in OperationState]), help="Only these.")
+@json_option
+def operations(slug: str, action: str | None, ids: tuple[int, ...], state: str | None, as_json: bool) -> None:
+    """List what waits, runs, is blocked or failed; or approve, decline, retry or cancel some of it by id."""
+    owner, now = tenant(slug), house().now()
+    if action and not ids:
+        raise click.UsageError(f"name the operations to {action} by their ids")
+    if action:
+        with house().db.writing() as session:
+            _answer(session, owner.id or 0, action, ids)
+    with house().db.reading() as session:
+        rows = [_row(*found) for found in _listed(session, owner.id or 0, state, ids if action else ())]
+    if as_json:
+        dump(rows)
+        return
+    table(
+        ("Id", "State", "Asks", "Kind", "Account", "Changes", "Due", "Why"),
+        [
+            (r["id"], r["state"], r["asks"], r["kind"], r["account"], ", ".join(r["changes"]), r["due_at"], r["remedy"])
+            for r in rows
+        ],
+    )
+    say(f"{len(rows)} operations at {now:%H:%M:%S} UTC")
+
+
+@click.command("work")
+@click.option("--until-idle", is_flag=True, help="Go on until nothing is due within a minute.")
+@json_option
+def work(until_idle: bool, as_json: bool) -> None:
+    """Carry out what is due. Where a server runs it does the work, and this command waits for it."""
+    counts: Counter[str] = Counter()
+    while True:
+        with house().db.leading(LEADER) as leads:
+            if leads:
+                counts += _carry_out(until_idle)
+                break
+        if not until_idle or not _busy():
+            break
+        time.sleep(0.5)
+    waiting = _waiting()
+    if as_json:
+        dump({**counts, "waiting": waiting})
+        return
+    table(("Outcome", "Operations"), sorted(counts.items()) or [("nothing was due", "")])
+    for line in waiting:
+        say(f"{line['app']}: {line['number']} {line['why']}" + (f" until {line['until']}" if line["until"] else ""))
+
+
+def _carry_out(until_idle: bool) -> Counter[str]:
+    ways, memory = house().ways(), worker.Memory()
+    counts = worker.recover(ways)
+    while True:
+        with ways.reading() as session:
+            due = worker.due_connectors(session, ways.now())
+        for connector_id in due:
+            counts += worker.drain(ways, connector_id, memory=memory, until_idle=until_idle)
+        if not until_idle or not _busy():
+            return counts
+        time.sleep(0.2)
+
+
+def _busy() -> bool:
+    """Whether anything is due within a minute in an app that may work."""
+    with house().db.reading() as session:
+        return bool(worker.due_connectors(session, house().now() + _SOON))
+
+
+def _waiting() -> list[dict[str, Any]]:
+    """What is not done, by app and reason."""
+    with house().db.reading() as session:
+        found = session.exec(select(Operation).where(col(Operation.state).in_(_UNSETTLED))).all()
+        names = {row.id: row for row in _apps(session, {operation.connector_id for operation in found})}
+    told: dict[tuple[int, str], list[Operation]] = {}
+    for operation in found:
+        why = f"ask ({operation.asks})" if operation.asks else str(operation.state)
+        told.setdefault((operation.connector_id, why), []).append(operation)
+    return [
+        {
+            "app": names[number].name,
+            "why": why,
+            "number": len(group),
+            "until": jsonable(names[number].rests_until or min(one.due_at for one in group)),
+        }
+        for (number, why), group in sorted(told.items())
+    ]
+
+
+def _apps(session: Session, ids: set[int]) -> Sequence[Any]:
+    from_ids = select(Connector).where(col(Connector.id).in_(ids))
+    return session.exec(from_ids).all()
+
+
+def _answer(session: Session, tenant_id: int, action: str, ids: Sequence[int]) -> None:
+    if action == "approve":
+        outbox.approve(session, tenant_id, dict.fromkeys(ids), ACTOR, house().now())
+    elif action == "decline":
+        outbox.decline(session, tenant_id, ids, ACTOR, house().now())
+    elif action == "cancel":
+        outbox.cancel(session, tenant_id, ids, ACTOR, house().now())
+    else:
+        outbox.retry(session, tenant_id, ids, _order())
+
+
+def _listed(
+    session: Session, tenant_id: int, state: str | None, ids: Sequence[int]
+) -> Sequence[tuple[Operation, Account]]:
+    query = select(Operation, Account).where(
+        Operation.tenant_id == tenant_id,
+        Account.tenant_id == tenant_id,
+        col(Account.id) == col(Operation.account_id),
+    )
+    if ids:
+        query = query.where(col(Operation.id).in_(ids))
+    elif state:
+        query = query.where(col(Operation.state) == OperationState(state))
+    else:
+        query = query.where(col(Operation.state).in_((*_UNSETTLED, OperationState.FAILED)))
+    return session.exec(query.order_by(col(Operation.id))).all()
+
+
+def _row(operation: Operation, account: Account) -> dict[str, Any]:
+    error = operation.error or {}
+    remedy = explain(str(error["code"]), error.get("params") or {}) if error.get("code") else None
+    return {
+        "id": operation.id,
+        "state": operation.state,
+        "asks": operation.asks,
+        "kind": operation.kind,
+        "account": account.name,
+        "changes": operation.changes,
+        "attempts": operation.attempts,
+        "error": error.get("code"),
+        "remedy": f"{remedy.what} {remedy.do}".strip() if remedy else None,
+        "due_at": operation.due_at,
+    }
+
+
+def _order() -> Order:
+    return Order(ACTOR, house().now(), house().kinds)
+
+
+def _settings(session: Session, tenant_id: int, settings: tuple[str, ...]) -> dict[str, Any]:
+    """``--set`` pairs; a manager is named like any other person."""
+    pairs = [setting.partition("=") for setting in settings]
+    wrong = [name for name, equals, _ in pairs if not equals or not name]
+    if wrong:
+        raise click.UsageError(f"--set takes ATTRIBUTE=VALUE, not {wrong[0]!r}")
+    known = {*USER_ATTRIBUTES, *mappings.user_attributes(session, tenant_id), "manager"}
+    unknown = [name for name, _, _ in pairs if name not in known]
+    if unknown:
+        raise click.UsageError(f"there is no attribute {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+    given: dict[str, Any] = {name: value or None for name, _, value in pairs}
+    if "manager" in given:
+        named = given.pop("manager")
+        given["manager_id"] = users.find(session, tenant_id, named).id if named else None
+    return given
+
+
+def _tell(tenant_id: int, saved: users.Saved, as_json: bool) -> None:
+    with house().db.reading() as session:
+        user = users.find(session, tenant_id, str(saved.user_id))
+    effects = [
+        {
+            "app": effect.app,
+            "operation": effect.operation_id,
+            "kind": effect.kind,
+            "asks": effect.asks,
+            "due_at": effect.due_at,
+            "here_only": dict(effect.here_only or {}),
+        }
+        for effect in saved.effects
+    ]
+    if as_json:
+        row = {name: value for name, value in jsonable(user).items() if name not in ("email_key", "name_key")}
+        dump({**row, "changed": list(saved.changed), "effects": effects})
+        return
+    say(f"{users.shown(user.model_dump())} is saved here.")
+    for effect in effects:
+        say(f"{effect['app']}: {_followed(effect)}")
+
+
+def _followed(effect: dict[str, Any]) -> str:
+    if effect["operation"]:
+        asks = ", waits for approval" if effect["asks"] else ""
+        return f"{effect['kind']} as operation {effect['operation']}{asks}"
+    if effect["here_only"]:
+        return "changed here only. " + " ".join(
+            sentence(code, {}) for code in dict.fromkeys(effect["here_only"].values())
+        )
+    return "already in line"
+
+
+COMMANDS = (operations, work)
