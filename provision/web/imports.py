@@ -160,9 +160,10 @@ def _review(session: Session, row: Connector, latest: Cycle | None, wanted: str)
     """What waits for a person: the held list, or the rows of the preview."""
     if latest is None:
         return {}
-    if latest.state == CycleState.HELD:
-        listed = cycles.leaving(session, latest, house().kinds, limit=LISTED)
-        return {"held": latest, "listed": listed, "reasons": [_reason(told) for told in (latest.held or {})["reasons"]]}
+    held = cycles.held(session, g.tenant.id, row.id or 0)
+    if held is not None:
+        listed = cycles.leaving(session, held, house().kinds, limit=LISTED)
+        return {"held": held, "listed": listed, "reasons": [_reason(told) for told in (held.held or {})["reasons"]]}
     counts = cycles.preview_counts(session, g.tenant.id, row.id or 0)
     after_id = request.args.get("after", "0")
     found = cycles.preview_rows(

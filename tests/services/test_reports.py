@@ -228,7 +228,7 @@ def test_everything_that_waits_for_a_person_is_named_the_gravest_first(
     }
     for number in range(2):
         populate.account(session, office, None, clock(), situation=Situation.DISPUTED, anchor=f"a{number}")
-    populate.cycle(session, office, clock(), CycleState.HELD, held={"accounts": 38})
+    populate.cycle(session, office, clock(), CycleState.HELD, held={"accounts": 38}, started_at=clock())
     assert _needs(session, cast, clock) == [
         ("stopped", 0), ("held", 38), ("trouble", 0), ("missing", 1), ("disputed", 2), ("expires", 9),
     ]  # fmt: skip

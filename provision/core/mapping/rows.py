@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from provision.core.expressions import Expression, ExpressionError, compile_expression
 from provision.core.matching import Rule
 from provision.core.ports import Attribute
+from provision.core.tables import Mapping as StoredRow
 from provision.core.vocabulary import Direction, Flow, MappingKind, Owner
 
 IDENTIFYING = frozenset({"email", "username", "employee_id", "private_email"})
@@ -30,6 +31,20 @@ class Row:
     owner: Owner = Owner.EITHER
     matching_priority: int | None = None
     position: int = 0
+
+    @classmethod
+    def of(cls, stored: StoredRow) -> "Row":
+        """A stored row as the value that is judged and compiled."""
+        return cls(
+            direction=stored.direction,
+            ours=stored.ours,
+            theirs=stored.theirs,
+            kind=stored.kind,
+            flow=stored.flow,
+            owner=stored.owner,
+            matching_priority=stored.matching_priority,
+            position=stored.position,
+        )
 
     @property
     def flows_in(self) -> bool:

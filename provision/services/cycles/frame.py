@@ -12,7 +12,7 @@ from provision.core.mapping import Inbound, Row, compile_inbound
 from provision.core.matching import Rule
 from provision.core.tables import Account, Connector, Cycle
 from provision.core.tables import Mapping as MappingTable
-from provision.core.vocabulary import Decision, Direction, Flow, MappingKind, Owner, Situation, WhenGone
+from provision.core.vocabulary import Decision, Direction, Owner, Situation, WhenGone
 
 COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "disputed", "failed", "gone", "left_alone")
 SIGHTS = ("pages", "seen", "unchanged", "left_alone", "failed")
@@ -111,7 +111,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
     rows = session.exec(
         select(MappingTable).where(MappingTable.tenant_id == tenant_id, MappingTable.connector_id == connector_id)
     ).all()
-    inbound = compile_inbound([as_row(row) for row in rows])
+    inbound = compile_inbound([Row.of(row) for row in rows])
     mapped = {(rule.ours, rule.theirs) for rule in inbound.rules}
     own = [
         Rule(rule.ours, rule.theirs, rule.priority)
@@ -128,20 +128,6 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         when_gone=WhenGone(connector.when_gone),
         outranked=_outranked(session, connector),
         **fixed,
-    )
-
-
-def as_row(row: MappingTable) -> Row:
-    """A mapping row as the value that core judges and compiles."""
-    return Row(
-        direction=Direction(row.direction),
-        ours=row.ours,
-        theirs=row.theirs,
-        kind=MappingKind(row.kind),
-        flow=Flow(row.flow),
-        owner=Owner(row.owner),
-        matching_priority=row.matching_priority,
-        position=row.position,
     )
 
 

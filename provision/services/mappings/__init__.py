@@ -5,7 +5,7 @@ Owns ``mappings`` and ``attributes``; never sends, takes over or enqueues anythi
 
 from provision.services.mappings.attributes import EXTRA, add_attribute, attributes, flat, user_attributes
 from provision.services.mappings.forecast import Line, Tally, WouldChange, preview, would_change
-from provision.services.mappings.rows import Unfit, Wanted, as_row, judge, rows, save, save_page, seen
+from provision.services.mappings.rows import Unfit, Wanted, judge, rows, save, save_page, seen
 
 __all__ = [
     "EXTRA",
@@ -15,7 +15,6 @@ __all__ = [
     "Wanted",
     "WouldChange",
     "add_attribute",
-    "as_row",
     "attributes",
     "flat",
     "judge",

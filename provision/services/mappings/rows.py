@@ -16,7 +16,7 @@ from provision.core import tables
 from provision.core.mapping import Row, RowProblem, compile_inbound, judge_rows
 from provision.core.ports import Attribute
 from provision.core.tables import Connector
-from provision.core.vocabulary import Direction, Flow, MappingKind, Owner
+from provision.core.vocabulary import Direction
 from provision.services import connectors, events
 from provision.services.errors import Conflict, ServiceError
 from provision.services.mappings.attributes import user_attributes
@@ -45,7 +45,7 @@ class Wanted:
 
 def rows(session: Session, tenant_id: int, connector_id: int) -> list[Row]:
     """The rows of one app, top to bottom."""
-    return [as_row(stored) for stored in _stored(session, tenant_id, connector_id)]
+    return [Row.of(stored) for stored in _stored(session, tenant_id, connector_id)]
 
 
 def seen(session: Session, tenant_id: int, connector_id: int) -> str:
@@ -121,20 +121,6 @@ def judge(session: Session, tenant_id: int, wanted: Sequence[Row], schema: Seque
         raise Unfit(problems)
 
 
-def as_row(stored: tables.Mapping) -> Row:
-    """A stored row as the value that core judges and compiles; words come back from the database as plain text."""
-    return Row(
-        direction=Direction(stored.direction),
-        ours=stored.ours,
-        theirs=stored.theirs,
-        kind=MappingKind(stored.kind),
-        flow=Flow(stored.flow),
-        owner=Owner(stored.owner),
-        matching_priority=stored.matching_priority,
-        position=stored.position,
-    )
-
-
 def _stored(session: Session, tenant_id: int, connector_id: int) -> list[tables.Mapping]:
     query = select(tables.Mapping).where(
         tables.Mapping.tenant_id == tenant_id, tables.Mapping.connector_id == connector_id
@@ -159,7 +145,7 @@ def _replace(session: Session, connector: Connector, wanted: Sequence[Row]) -> N
         known = kept.get((row.direction, row.theirs))
         if known is None:
             session.add(tables.Mapping(tenant_id=connector.tenant_id, connector_id=connector.id, **asdict(row)))
-        elif as_row(known) != row:
+        elif Row.of(known) != row:
             session.add(known.sqlmodel_update(asdict(row)))
     session.flush()
 

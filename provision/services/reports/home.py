@@ -1,4 +1,4 @@
-"""What needs a person now, how things stand, and the last thirty days: everything that Home says, in five statements.
+"""What needs a person now, how things stand, and the last thirty days: everything that Home says, in a handful of statements.
 
 Reads only. It judges what asks for attention; what to do about it is the page of the app or the import in question.
 """
@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from provision.core.tables import Account, Connector, Cycle, User
 from provision.core.vocabulary import ConnectorState, CycleState, Feature, Situation
+from provision.services import cycles
 
 What = Literal["stopped", "held", "failed", "trouble", "unconnected", "disputed", "missing", "expired", "expires"]
 _SOON = timedelta(days=30)
@@ -80,7 +81,8 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
     found: list[Need] = []
     for connector in connectors:
         number = connector.id or 0
-        found += _needs(connector, latest.get(number), situations.get(number, {}), now)
+        held = cycles.held(session, tenant_id, number)
+        found += _needs(connector, latest.get(number), held, situations.get(number, {}), now)
     return Home(
         needs=tuple(sorted(found, key=lambda need: _ORDER.index(need.what))),
         apps=tuple(_app(one, latest.get(one.id or 0), situations.get(one.id or 0, {})) for one in connectors),
@@ -98,7 +100,11 @@ _ORDER: tuple[What, ...] = (
 
 
 def _needs(
-    connector: Connector, cycle: Cycle | None, situations: Mapping[Situation, int], now: datetime
+    connector: Connector,
+    cycle: Cycle | None,
+    held: Cycle | None,
+    situations: Mapping[Situation, int],
+    now: datetime,
 ) -> Iterator[Need]:
     number, app, facts = connector.id or 0, connector.name, connector.facts
     if connector.state == ConnectorState.QUARANTINED:
@@ -107,9 +113,9 @@ def _needs(
         yield Need("unconnected", number, app)
     elif trouble := (facts.get("notes") or {}).get("trouble"):
         yield Need("trouble", number, app, error=trouble if isinstance(trouble, Mapping) else {})
-    if cycle is not None and cycle.state == CycleState.HELD:
-        held = cycle.held or {}
-        yield Need("held", number, app, int(held.get("accounts") or 0), cycle_id=cycle.id, at=cycle.ended_at)
+    if held is not None:
+        accounts = int((held.held or {}).get("accounts") or 0)
+        yield Need("held", number, app, accounts, cycle_id=held.id, at=held.ended_at)
     if cycle is not None and cycle.state == CycleState.FAILED:
         yield Need("failed", number, app, cycle_id=cycle.id, at=cycle.ended_at, error=cycle.error or {})
     if disputed := situations.get(Situation.DISPUTED, 0):

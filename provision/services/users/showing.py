@@ -16,8 +16,6 @@ from provision.core.tables import Account, Connector, CustomAttribute, Event, Ev
 from provision.core.tables import Mapping as MappingRow
 from provision.core.vocabulary import (
     USER_ATTRIBUTES,
-    Direction,
-    Flow,
     Lifecycle,
     MappingKind,
     Owner,
@@ -154,7 +152,7 @@ def _compare(
     kept = list(session.scalars(query.order_by(col(MappingRow.position)))) if apps else []
     cells: dict[str, dict[int, Cell]] = {}
     for account, app in pairs:
-        rows = [_as_row(row) for row in kept if row.connector_id == app.id]
+        rows = [mapping.Row.of(row) for row in kept if row.connector_id == app.id]
         for name, cell in _cells(rows, values, account).items():
             cells.setdefault(name, {})[account.id or 0] = cell
     return cells
@@ -228,16 +226,3 @@ def _standing(account: Account, app: Connector) -> dict[str, Any]:
     domain = account.name.rpartition("@")[2]
     federated = {str(one.get("name", "")).casefold() for one in app.facts.get("domains") or () if one.get("federated")}
     return {**account.standing, **({"federated": True} if domain and domain in federated else {})}
-
-
-def _as_row(row: MappingRow) -> mapping.Row:
-    return mapping.Row(
-        direction=Direction(row.direction),
-        ours=row.ours,
-        theirs=row.theirs,
-        kind=MappingKind(row.kind),
-        flow=Flow(row.flow),
-        owner=Owner(row.owner),
-        matching_priority=row.matching_priority,
-        position=row.position,
-    )
