@@ -57,8 +57,8 @@ def user_edit(slug: str, who: str, settings: tuple[str, ...], as_json: bool) -> 
     """Change some of a person's values; what is not named stays."""
     owner = tenant(slug)
     with house().db.writing() as session:
-        user = users.find(session, owner.id or 0, who)
         wanted = _settings(session, owner.id or 0, settings)
+        user = users.find(session, owner.id or 0, who)
         saved = users.edit(session, owner.id or 0, user.id or 0, wanted, _order())
     _tell(owner.id or 0, saved, as_json)
 

@@ -1,0 +1,100 @@
+"""Changing people by command: here at once, there by the outbox, and what is said when nothing follows."""
+
+import pytest
+
+from tests.cli.conftest import Command
+
+
+@pytest.fixture
+def writing(connected: Command) -> Command:
+    """An app that may do everything, by itself, with everybody imported."""
+    switched = connected(
+        "app", "features", "contoso", "M365", "--create", "--edit", "--delete", "--approval", "automatic"
+    )
+    assert switched.status == 0, switched.err
+    assert connected("import", "contoso", "M365").status == 0
+    return connected
+
+
+ADD = (
+    "user",
+    "add",
+    "contoso",
+    "--username",
+    "zoe",
+    "--email",
+    "zoe@fjordvik.example",
+    "--first",
+    "Zoë",
+    "--last",
+    "Ek",
+)
+
+
+def test_a_person_added_here_is_created_there_by_the_next_work(writing: Command) -> None:
+    added = writing(*ADD, "--json").json
+    assert [effect["kind"] for effect in added["effects"]] == ["create"]
+    (operation,) = writing("operations", "contoso", "--json").json
+    assert {"id", "state", "asks", "kind", "account", "changes", "attempts", "error", "remedy", "due_at"} == set(
+        operation
+    )
+    assert (operation["state"], operation["kind"]) == ("pending", "create")
+    assert writing("work", "--until-idle", "--json").json["done"] == 1
+    assert writing("operations", "contoso", "--json").json == []
+    shown = writing("user", "show", "contoso", "zoe@fjordvik.example", "--json").json
+    assert [account["situation"] for account in shown["accounts"]] == ["linked"]
+
+
+def test_an_edit_a_delete_and_a_restore_follow_each_other(writing: Command) -> None:
+    writing(*ADD)
+    writing("work", "--until-idle")
+    assert writing("user", "edit", "contoso", "zoe", "--set", "surname=Lind", "--json").json["changed"] == ["surname"]
+    writing("work", "--until-idle")
+    for verb in ("disable", "enable", "delete", "restore"):
+        assert writing("user", verb, "contoso", "zoe@fjordvik.example").status == 0, verb
+        told = writing("work", "--until-idle", "--json").json
+        assert told.get("done") == 1, (verb, told)
+    actions = [event["action"] for event in writing("user", "show", "contoso", "zoe", "--json").json["timeline"]]
+    assert actions[:2] == ["account.restored", "user.restored"]
+
+
+def test_a_switch_that_is_off_is_said_so(writing: Command) -> None:
+    writing("app", "features", "contoso", "M365", "--no-create")
+    added = writing(*ADD)
+    assert added.status == 0
+    assert "changed here only" in added.err
+    assert writing("operations", "contoso", "--json").json == []
+
+
+def test_what_is_reviewed_waits_for_approval_and_a_declined_one_is_called_off(writing: Command) -> None:
+    writing("app", "features", "contoso", "M365", "--approval", "review")
+    writing(*ADD)
+    (operation,) = writing("operations", "contoso", "--json").json
+    assert operation["asks"] == "review"
+    assert "done" not in writing("work", "--until-idle", "--json").json
+    (declined,) = writing("operations", "contoso", "decline", str(operation["id"]), "--json").json
+    assert declined["state"] == "cancelled"
+    writing("operations", "contoso", "retry", str(operation["id"]))
+    waiting = [row["id"] for row in writing("operations", "contoso", "--json").json]
+    writing("operations", "contoso", "approve", *map(str, waiting))
+    assert writing("work", "--until-idle", "--json").json["done"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("user", "edit", "contoso", "zoe", "--set", "surname"), 2, "ATTRIBUTE=VALUE"),
+        (("user", "edit", "contoso", "zoe", "--set", "shoe=43"), 2, "no attribute"),
+        (("user", "delete", "contoso", "nobody"), 1, "Nobody here has this"),
+        (("operations", "contoso", "approve"), 2, "by their ids"),
+        (("operations", "contoso", "approve", "4711"), 1, ""),
+        ((*ADD[:6], "zoe@elsewhere.example", *ADD[7:]), 1, "verified domains"),
+    ],
+)
+def test_bad_input_says_what_to_do_and_changes_nothing(
+    writing: Command, arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    refused = writing(*arguments)
+    assert refused.status == status
+    assert words in refused.err
+    assert writing("operations", "contoso", "--json").json == []
