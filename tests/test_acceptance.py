@@ -1,4 +1,4 @@
-"""The rows an administrator's guide sets for prerequisites, set-up, import and reports: each has a test named after it.
+"""The rows an administrator's guide sets for prerequisites, set-up, import, people, reports: each has a test of its name.
 
 A row that is no page, or only partly true before people can be created, is tested here.
 """
@@ -14,7 +14,7 @@ from provision.core.mapping import Row, clean_nickname, compile_outbound
 from provision.core.vocabulary import Direction, Flow, Kind
 
 TESTS = Path(__file__).parent
-NAMED = re.compile(r"^test_([PAIR])_(\d+)_")
+NAMED = re.compile(r"^test_([PAICEDR])_(\d+)_")
 
 ROWS = {
     "P_1": "free seats per licence where one connects; a shortfall is a warning with its number",
@@ -41,6 +41,17 @@ ROWS = {
     "I_3": "Import creates people, shows progress and counts",
     "I_4": "imported people are in the User List",
     "I_5": "importing again adds nobody; refused while Import User is off",
+    "C_1": "Add User on the User List opens the form",
+    "C_2": "the form has at least first name, last name, username and address",
+    "C_3": "Create User creates here and there; both outcomes are shown, and the report has a row",
+    "C_4": "with Create User off somebody is created here only, and the page says so",
+    "E_1": "Actions, Edit opens the filled form",
+    "E_2": "Save changes here and there, and sends only what changed",
+    "E_3": "with Edit User off the change stays here, and the page says so",
+    "D_1": "Actions, Delete opens a pop-up",
+    "D_2": "Yes deletes here and puts the account there into the recycle bin; the report has a row",
+    "D_3": "leaving the pop-up changes nothing",
+    "D_4": "with Delete User off the account there stays untouched, with the reason",
     "R_1": "Reports leads to the Provisioning Report",
     "R_2": "Enduser Identifier and Application Name, both optional",
     "R_3": "a timespan: presets, or from and to",

@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 from flask import Blueprint, Response, g, request, stream_with_context, url_for
 from flask_babel import format_date, format_time
 from flask_babel import gettext as _
+from sqlmodel import Session
 
 from provision.core import sheet
 from provision.core.remedies import Remedy, explain
 from provision.core.vocabulary import Outcome, Role
 from provision.services import connectors, reports
-from provision.services.reports import Filter, Row, Summary
+from provision.services.reports import Filter, Row, Summary, queue
 from provision.web import guard
 from provision.web.chart import Chart, chart
 from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
@@ -69,6 +70,7 @@ def provisioning() -> Response:
     with house().db.reading() as session:
         apps = [(app.id, app.name) for app in connectors.of(session, g.tenant.id)]
         opened = reports.row(session, g.tenant.id, wanted.event) if wanted.event else None
+        operation = _operation(session, opened)
         found = reports.page(session, g.tenant.id, asked)
         counted = reports.summary(session, g.tenant.id, asked)
     return page(
@@ -79,6 +81,8 @@ def provisioning() -> Response:
         apps=apps,
         opened=opened,
         remedy=_remedy(opened),
+        operation=operation,
+        left=_left(opened),
         found=found,
         counted=counted,
         chart=_chart(counted),
@@ -137,10 +141,25 @@ def _wanted() -> tuple[Wanted, dict[str, str]]:
 
 def _remedy(row: Row | None) -> Remedy | None:
     """The explanation of a failure, when one was noted."""
-    error = row.text.get("error") if row else None
+    error = (row.text.get("error") or row.text) if row else None
     if isinstance(error, dict) and error.get("code"):
         return explain(str(error["code"]), error.get("params") or {})
     return None
+
+
+def _operation(session: Session, row: Row | None) -> queue.Item | None:
+    """The operation of a row as it stands now."""
+    if row is None or row.operation_id is None:
+        return None
+    return queue.one(session, g.tenant.id, house().kinds, row.operation_id)
+
+
+def _left(row: Row | None) -> list[tuple[str, Remedy]]:
+    """What did not follow although the rest did: attribute and why."""
+    left = row.text.get("left") if row else None
+    if not isinstance(left, dict):
+        return []
+    return [(name, explain(str(why.get("code", "")), why.get("params") or {})) for name, why in left.items()]
 
 
 def _chart(counted: Summary) -> Chart:

@@ -88,7 +88,7 @@ def export() -> Response:
 def show(user: int) -> Response:
     """One person: profile beside accounts, and everything that happened."""
     with house().db.reading() as session:
-        person = users.show(session, g.tenant.id, user)
+        person = users.show(session, g.tenant.id, user, kinds=house().kinds)
         told = [_event(event, detail) for event, detail in person.timeline]
         operations = queue.of_person(session, g.tenant.id, house().kinds, user)
         fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
@@ -152,8 +152,8 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
         "said": _(told.sentence, **blanks(names, before, after)),
         "actor": event.actor,
         "outcome": event.outcome,
-        "new": event.action == "user.created",
-        "pairs": [(_(name), was, now) for name, was, now in changes(before, after)],
+        "new": event.action in ("user.created", "user.added", "account.created"),
+        "pairs": [(_(_label(name)), was, now) for name, was, now in changes(before, after)],
         "ms": event.ms,
         "request_id": detail.text.get("request_id") if detail else None,
         "remedy": explain(str(detail.text["code"]), detail.text.get("params") or {})
@@ -161,3 +161,9 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
         else None,
         "kept": [(_(label(name)), *pair) for name, pair in (detail.text.get("kept") or {}).items()] if detail else [],
     }
+
+
+def _label(name: str) -> str:
+    """What is called by its outside name, as people read it."""
+    labels = {one.name: one.label for spec in house().kinds.values() for one in spec.schema}
+    return labels.get(name) or {"enabled": "Sign-in", "manager": "Manager", "manager_id": "Manager"}.get(name, name)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from provision.core.tables import Connector, Operation, User
-from provision.core.vocabulary import Asks, OperationKind, OperationState
+from provision.core.tables import Connector, Event, Operation, User
+from provision.core.vocabulary import Asks, OperationKind, OperationState, Outcome
 from provision.house import House
 from provision.services import outbox
 from tests import populate
@@ -239,3 +239,29 @@ def test_nobody_answers_for_another_organisation(enter: Any, house: House, cast:
     answer = enter(cast.cy).post("/t/fabrikam/queue", {"do": f"approve-{number}"})
     assert answer.status_code == 404
     assert _only(house, cast)[1] == Asks.REVIEW
+
+
+def test_the_reports_drawer_shows_what_came_back_and_tries_again(
+    ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector
+) -> None:
+    error = {"code": "sign_in_name_refused", "params": {}}
+    number = _someone(
+        house,
+        cast,
+        clock,
+        office,
+        "Lou",
+        state=OperationState.FAILED,
+        settled_at=clock(),
+        request_id="req-1",
+        error=error,
+    )
+    with house.db.writing() as session:
+        more = {"operation_id": number, "ms": 120, "outcome": Outcome.FAILED}
+        text = {"attempt": 2, "request_id": "req-1", **error}
+        populate.told(session, cast.contoso, clock(), "account.updated", text=text, **more)
+        event = session.exec(select(Event.id).order_by(Event.id.desc())).first()  # type: ignore[union-attr]
+    page = ada.get(f"/t/contoso/reports?event={event}").text
+    for told in ("req-1", "120 ms", "Correct the address, then save.", "Try again"):
+        assert told in page, told
+    assert f'value="retry-{number}"' in page

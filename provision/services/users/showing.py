@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core import mapping
+from provision.core.ports import Attribute
 from provision.core.tables import Account, Connector, CustomAttribute, Event, EventDetail, User
 from provision.core.tables import Mapping as MappingRow
 from provision.core.vocabulary import (
@@ -93,14 +94,16 @@ class Person:
     timeline: Sequence[tuple[Event, EventDetail | None]]
 
 
-def show(session: Session, tenant_id: int, user_id: int, *, limit: int = 50) -> Person:
-    """One person of this tenant. Raises NotFound."""
+def show(
+    session: Session, tenant_id: int, user_id: int, *, kinds: Mapping[Any, Any] | None = None, limit: int = 50
+) -> Person:
+    """One person of this tenant. ``kinds`` knows what may be emptied there. Raises NotFound."""
     user = session.exec(select(User).where(User.tenant_id == tenant_id, User.id == user_id)).first()
     if user is None:
         raise NotFound("user_not_found")
     pairs = _accounts(session, tenant_id, user_id)
     values = _values(user)
-    cells = _compare(session, tenant_id, values, pairs)
+    cells = _compare(session, tenant_id, values, pairs, kinds or {})
     names = {app.id: app.name for _, app in pairs}
     row = user.model_dump()
     return Person(
@@ -144,7 +147,11 @@ def _accounts(session: Session, tenant_id: int, user_id: int) -> list[tuple[Acco
 
 
 def _compare(
-    session: Session, tenant_id: int, values: Mapping[str, str | None], pairs: Sequence[tuple[Account, Connector]]
+    session: Session,
+    tenant_id: int,
+    values: Mapping[str, str | None],
+    pairs: Sequence[tuple[Account, Connector]],
+    kinds: Mapping[Any, Any],
 ) -> dict[str, dict[int, Cell]]:
     """Our attribute → account id → what is there. One statement for the mappings of all the apps."""
     apps = [app.id for _, app in pairs]
@@ -153,16 +160,19 @@ def _compare(
     cells: dict[str, dict[int, Cell]] = {}
     for account, app in pairs:
         rows = [mapping.Row.of(row) for row in kept if row.connector_id == app.id]
-        for name, cell in _cells(rows, values, account).items():
+        schema = tuple(kinds[app.kind].schema) if app.kind in kinds else ()
+        for name, cell in _cells(rows, schema, values, account).items():
             cells.setdefault(name, {})[account.id or 0] = cell
     return cells
 
 
-def _cells(rows: Sequence[mapping.Row], values: Mapping[str, str | None], account: Account) -> dict[str, Cell]:
+def _cells(
+    rows: Sequence[mapping.Row], schema: Sequence[Attribute], values: Mapping[str, str | None], account: Account
+) -> dict[str, Cell]:
     """What one account holds for each of our attributes that a plain row maps."""
     base = account.absorbed or None
     live = account.situation == Situation.LINKED
-    wanted = mapping.compile_outbound(rows).wanted(values, account.observed, base=base, creating=False)
+    wanted = mapping.compile_outbound(rows, schema).wanted(values, account.observed, base=base, creating=False)
     taken = mapping.compile_inbound(rows).take(account.observed, values, base, creating=False)
     cells: dict[str, Cell] = {}
     for row in rows:
