@@ -72,7 +72,7 @@ DEEDS: Mapping[str, Deed] = {
 }
 
 _ORDER = {name: number for number, name in enumerate(USER_ATTRIBUTES)}
-PEOPLE = ("user.", "account.")
+PEOPLE = ("user.", "account.", "operation.", "operations.")
 RUNS = ("cycle.",)
 
 

@@ -169,15 +169,29 @@ def _given() -> dict[str, Any]:
     if standing and place:
         given |= {"search_url": _to(place.slug, "/users"), "home_url": _to(place.slug, "")}
         if not wants_part():
-            given["nav"] = _nav(place)
+            given |= _standing(place)
     return given
 
 
-def _nav(place: Any) -> list[dict[str, Any]]:
-    """The left side navigation; what is current is told by the room (blueprint) a page belongs to."""
-    slug = place.slug
+def _standing(place: Any) -> dict[str, Any]:
+    """The navigation with the length of the queue, and which app nothing goes to at this moment."""
     with house().db.reading() as session:
-        open_ = queue.unfinished(session, place.id)
+        open_, resting = queue.unfinished(session, place.id), queue.resting(session, place.id, g.now)
+    given: dict[str, Any] = {"nav": _nav(place.slug, open_)}
+    if resting:
+        first = resting[0]
+        said = {
+            "resting": _("%(app)s is resting", app=first.name),
+            "paused": _("%(app)s is paused", app=first.name),
+            "quarantined": _("%(app)s is in quarantine", app=first.name),
+        }
+        sign = {"paused": "player-pause", "quarantined": "shield-x"}.get(first.state, "hourglass")
+        given["health"] = {"label": said[first.state], "icon": sign, "url": _to(place.slug, "/queue")}
+    return given
+
+
+def _nav(slug: str, open_: int) -> list[dict[str, Any]]:
+    """The left side navigation; what is current is told by the room (blueprint) a page belongs to."""
     people = [
         _entry(slug, _("User List"), "/users", "users people moves"),
         _entry(slug, _("Import Users"), "/imports", "imports"),

@@ -296,6 +296,13 @@ def foretold(fate: Fate) -> dict[str, str]:
         OperationKind.DELETE: _("Deleted in %(app)s", app=fate.app),
         OperationKind.RESTORE: _("Restored in %(app)s", app=fate.app),
     }
+    if fate.code == "set_by_directory_sync":
+        title = _("Changed here only, not in %(app)s", app=fate.app)
+        return {
+            "icon": "hand-stop",
+            "title": title,
+            "more": _("Your own directory owns this there: do it in that directory."),
+        }
     if fate.kind is None:
         remedy = explain(fate.code, {"app": fate.app, "attribute": "…"}) if fate.code else None
         title = _("Changed here only, not in %(app)s", app=fate.app)

@@ -3,7 +3,7 @@
 Owns how the list is asked for in an address; finding and comparing are the service's affair.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, request, stream_with_context
 from flask_babel import gettext as _
 
 from provision.core import sheet
-from provision.core.deeds import blanks, changes, deed, label
+from provision.core.deeds import blanks, changed_names, changes, deed, label
 from provision.core.remedies import explain
 from provision.core.vocabulary import Lifecycle, Role, Situation
 from provision.services import connectors, users
@@ -92,6 +92,14 @@ def show(user: int) -> Response:
         told = [_event(event, detail) for event, detail in person.timeline]
         operations = queue.of_person(session, g.tenant.id, house().kinds, user)
         fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
+    planned = _planned(operations)
+    apps = {account.id: account.app_id for account in person.accounts}
+    drifted = [
+        cell.attribute
+        for line in person.lines
+        for number, cell in line.cells.items()
+        if cell.state == "drifted" and cell.attribute not in planned.get(apps[number], ())
+    ]
     may_edit = g.role != Role.AUDITOR and person.lifecycle is not Lifecycle.LEFT
     return page(
         "users/show.html",
@@ -99,6 +107,8 @@ def show(user: int) -> Response:
         person=person,
         events=told,
         operations=operations,
+        coming=planned,
+        drifted=len(drifted),
         moving=any(one.view in queue.MOVING for one in operations),
         fixed=fixed,
         may_edit=may_edit,
@@ -149,11 +159,11 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
         "at": event.at,
         "kind": told.kind,
         "value": told.value,
-        "said": _(told.sentence, **blanks(names, before, after)),
+        "said": _(told.sentence, **blanks(names, before, after) | _attributes(before, after)),
         "actor": event.actor,
         "outcome": event.outcome,
         "new": event.action in ("user.created", "user.added", "account.created"),
-        "pairs": [(_(_label(name)), was, now) for name, was, now in changes(before, after)],
+        "pairs": [_pair(name, was, now) for name, was, now in changes(before, after)],
         "ms": event.ms,
         "request_id": detail.text.get("request_id") if detail else None,
         "remedy": explain(str(detail.text["code"]), detail.text.get("params") or {})
@@ -161,6 +171,27 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
         else None,
         "kept": [(_(label(name)), *pair) for name, pair in (detail.text.get("kept") or {}).items()] if detail else [],
     }
+
+
+def _attributes(before: Any, after: Any) -> dict[str, str]:
+    names = [str(_(_label(label(name)))) for name in changed_names(before, after)]
+    return {"attributes": ", ".join(names)} if names else {}
+
+
+def _pair(name: str, was: Any, now: Any) -> tuple[str, Any, Any]:
+    if name == "enabled":
+        said = {True: _("allowed"), False: _("blocked")}
+        was, now = said.get(was), said.get(now)
+    return str(_(_label(name))), was, now
+
+
+def _planned(operations: Iterable[queue.Item]) -> dict[int, set[str]]:
+    """App → the attributes that a change on its way there will set: they differ, but nobody has to do anything."""
+    planned: dict[int, set[str]] = {}
+    for one in operations:
+        if one.view != "failed":
+            planned.setdefault(one.app_id, set()).update(change.name for change in one.changes)
+    return planned
 
 
 def _label(name: str) -> str:
