@@ -89,7 +89,9 @@ def undo() -> Response:
                 tone="warn",
             )
         back = Move.RESTORE if held.kind is OperationKind.DELETE else Move.ENABLE
-        done = users.move_many(session, g.tenant.id, held.user_ids, back, people.order(), owner=g.role == Role.OWNER)
+        earlier = foreseeing.suspended_before(session, g.tenant.id, held.user_ids) if back is Move.RESTORE else []
+        done = users.move_many(session, g.tenant.id, held.user_ids, back, people.order())
+        users.move_many(session, g.tenant.id, earlier, Move.DISABLE, people.order())
     number = len(done.moved)
     told = ngettext("Undone. Nothing was sent.", "Undone for %(num)d people. Nothing was sent.", number)
     return after(url_for("users.show", user=done.moved[0]) if number == 1 else url_for("users.list"), told)

@@ -102,6 +102,19 @@ def test_what_one_operator_did_is_not_undone_by_another(
     assert _people(house) == {"Kim": Lifecycle.SUSPENDED}
 
 
+def test_undoing_the_deletion_of_somebody_suspended_leaves_them_suspended(
+    ada: Browser, house: House, clock: Clock, kim: User
+) -> None:
+    with house.db.writing() as session:
+        row, account = session.exec(select(User)).one(), session.exec(select(Account)).one()
+        row.lifecycle, account.enabled = Lifecycle.SUSPENDED, False
+        session.add_all([row, account])
+    ada.post(f"{USERS}/{kim.id}/delete")
+    ada.post(f"{USERS}/undo")
+    assert _people(house) == {"Kim": Lifecycle.SUSPENDED}
+    assert {state for _, state in _operations(house)} == {OperationState.CANCELLED}
+
+
 def test_a_switch_that_is_off_leaves_the_account_untouched_and_says_so(
     ada: Browser, house: House, office: Connector, kim: User
 ) -> None:

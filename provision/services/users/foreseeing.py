@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from provision.core import protection
 from provision.core.planning import BY_HAND, WHOLE, Person, There, plan
 from provision.core.ports import ENABLED
-from provision.core.tables import Account, Connector, Operation, User
+from provision.core.tables import Account, Connector, Event, EventDetail, Operation, User
 from provision.core.vocabulary import (
     Approval,
     ConnectorState,
@@ -166,6 +166,22 @@ def held(session: Session, tenant_id: int, actor: str, now: datetime) -> Held | 
     people = {user.id or 0: shown(user.model_dump()) for operation, user in found if operation.kind == kind}
     until = max(operation.due_at for operation, _ in found)
     return Held(tuple(people), tuple(people.values())[:_SAMPLE], until, OperationKind(kind))
+
+
+def suspended_before(session: Session, tenant_id: int, user_ids: Collection[int]) -> list[int]:
+    """Which of the people deleted last were suspended until then: taking that back makes them so again."""
+    query = (
+        select(Event.user_id, EventDetail.before)
+        .join(EventDetail, col(EventDetail.event_id) == col(Event.id))
+        .where(
+            Event.tenant_id == tenant_id,
+            Event.action == "user.deleted",
+            among(session, col(Event.user_id), set(user_ids)),
+        )
+        .order_by(col(Event.id))
+    )
+    last = {number: before.get("lifecycle") for number, before in session.exec(query).all() if number is not None}
+    return [number for number, lifecycle in last.items() if lifecycle == Lifecycle.SUSPENDED]
 
 
 # -- Below: how ------------------------------------------------------------------------------------------------------------
