@@ -79,7 +79,9 @@ def resolve(
     """Adopt what is ours, block what is somebody else's, look again, or send the same once more."""
     claimed = [doubt.claimed for doubt, _ in looks]
     ids = [one.operation["account_id"] for one in claimed]
-    work, rows = begin(session, app, ids, appear, order_of(now, kinds), chance)
+    found = [record for _, look in looks for record in (look.by_correlation, look.by_name) if record is not None]
+    anchors = [record.anchor for record in found]
+    work, rows = begin(session, app, ids, anchors, appear, order_of(now, kinds), chance)
     ours = held(session, claimed, OperationState.UNKNOWN)
     for doubt, look in looks:
         account = rows[doubt.claimed.operation["account_id"]]

@@ -4,7 +4,7 @@ Owns the writes to operations, accounts and apps that follow an answer; decides 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from provision.core.ports import MANAGER, Appearance, Outcome, OutsideError, Rec
 from provision.core.tables import Connector
 from provision.core.vocabulary import ConnectorState, OperationKind, OperationState, Situation, key
 from provision.core.vocabulary import Outcome as Ending
-from provision.db import among
+from provision.db import among, encoded, moment, update_many
 from provision.services import events
 from provision.services.outbox.claiming import Claimed
 from provision.services.outbox.enqueueing import NOBODY_ASKED, WAITING, Order, enqueue_accounts, waiting
@@ -26,6 +26,11 @@ from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, USERS, App
 TRY_QUARANTINE = timedelta(hours=1)
 UNTIL_SEATS = timedelta(minutes=10)
 SUPERSEDED: Mapping[str, Any] = {"code": "superseded", "params": {}}
+_CLOSED = ("state", "settled_at", "lease_until", "error", "alone", "deaths", "request_id")
+_SEEN = (
+    "anchor", "name", "enabled", "standing", "observed", "absorbed", "intent", "observed_hash", "observed_at", "situation",
+    "removed",
+)  # fmt: skip
 Appear = Callable[[Mapping[str, Any]], Appearance]
 
 
@@ -72,16 +77,27 @@ class Settlement:
     counts: Counter[str] = field(default_factory=Counter)
     entries: list[events.Entry] = field(default_factory=list)
     behind: dict[int, Row] = field(default_factory=dict)
+    holders: dict[str, list[Row]] = field(default_factory=dict)
     again: set[int] = field(default_factory=set)
+    made: set[int] = field(default_factory=set)
+    late: list[Callable[[], None]] = field(default_factory=list)
+    closed: list[tuple[Any, ...]] = field(default_factory=list)
+    seen: list[tuple[Any, ...]] = field(default_factory=list)
 
     @property
     def now(self) -> datetime:
         return self.order.now
 
     def finish(self) -> Counter[str]:
-        """What is left of creates and adoptions goes on as operations of its own; then the events."""
-        if self.again:
-            enqueue_accounts(self.session, self.app, self.again, self.order)
+        """Write what was kept for the end, let what is left of creates go on by itself, then the events."""
+        update_many(self.session, OPERATIONS, _CLOSED, self.closed)
+        update_many(self.session, ACCOUNTS, _SEEN, self.seen)
+        self.closed, self.seen = [], []
+        again = self.again | set(self._reports())
+        if again:
+            enqueue_accounts(self.session, self.app, again, self.order)
+        for late in self.late:
+            late()
         events.append(self.session, self.app.tenant_id, self.entries, self.now)
         return self.counts
 
@@ -96,6 +112,10 @@ class Settlement:
     ) -> None:
         """End an operation, or block it; ``wakes``: when it goes on by itself."""
         failure = one.outcome.error
+        if state is OperationState.DONE:
+            at = moment(self.session, self.now)
+            self.closed.append((state.value, at, None, None, False, 0, one.outcome.request_id, one.claimed.id))
+            return
         self.change(
             one.claimed.id,
             state=state.value,
@@ -134,7 +154,7 @@ class Settlement:
         """
         if account["anchor"] is not None:
             return bool(account["anchor"] == record.anchor)
-        others = accounts(self.session, self.app, ACCOUNTS.c.anchor == record.anchor, lock=True)
+        others = self.holders.get(record.anchor, ())
         if any(other["user_id"] is not None for other in others):
             return False
         for other in others:
@@ -149,21 +169,11 @@ class Settlement:
         fresh = account["anchor"] is None
         moved = {*one.plan.values, *([MANAGER] if one.plan.moves_manager else [])} - set(one.outcome.left)
         base = record.values if fresh else {name: observed.get(name) for name in moved}
-        self.write(
-            account,
-            anchor=record.anchor,
-            name=key(look.name) or account["name"],
-            enabled=look.enabled,
-            standing={**account["standing"], **look.standing},
-            observed=observed,
-            observed_hash=None,
-            absorbed={**account["absorbed"], **base},
-            observed_at=self.now,
-            situation=Situation.LINKED.value,
-            removed=None,
-            verdict={"reason": "created"} if fresh else ACCOUNTS.c.verdict,
-            intent=intent,
-        )
+        standing, absorbed = {**account["standing"], **look.standing}, {**account["absorbed"], **base}
+        told = [encoded(part) for part in (standing, observed, absorbed, intent)]
+        name, at = key(look.name) or account["name"], moment(self.session, self.now)
+        situation = Situation.LINKED.value
+        self.seen.append((record.anchor, name, look.enabled, *told, None, at, situation, None, account["id"]))
 
     def gone(self, account: Row, intent: Mapping[str, Any], *, removed: str) -> None:
         """It is there no more; ``removed`` as an import would say it."""
@@ -175,14 +185,16 @@ class Settlement:
             kept = {name: value for name, value in one.account["intent"].items() if name != "sent"}
             self.write(one.account, intent=kept)
 
-    def reports(self, account: Row) -> list[int]:
-        """The accounts of those who report to this account's person."""
+    def _reports(self) -> list[int]:
+        """The accounts of those who report to somebody who has an account from now on."""
+        if not self.made:
+            return []
         query = (
             sa.select(ACCOUNTS.c.id)
             .join(USERS, sa.and_(USERS.c.id == ACCOUNTS.c.user_id, USERS.c.tenant_id == ACCOUNTS.c.tenant_id))
             .where(
                 ACCOUNTS.c.connector_id == self.app.id,
-                USERS.c.manager_id == account["user_id"],
+                among(self.session, USERS.c.manager_id, self.made),
                 ACCOUNTS.c.anchor.is_not(None),
             )
         )
@@ -253,12 +265,23 @@ class Settlement:
 
 
 def begin(
-    session: Session, app: App, account_ids: Sequence[int], appear: Appear, order: Order, chance: float
+    session: Session,
+    app: App,
+    account_ids: Sequence[int],
+    anchors: Collection[str],
+    appear: Appear,
+    order: Order,
+    chance: float,
 ) -> tuple[Settlement, dict[int, Row]]:
-    """Lock the accounts, and see what waits behind them."""
+    """Lock the accounts, see what waits behind them, and who holds the anchors that are about to be theirs."""
     rows = accounts(session, app, among(session, ACCOUNTS.c.id, set(account_ids)), lock=True)
     behind = waiting(session, [row["id"] for row in rows], WAITING)
     work = Settlement(session, app, order, appear, chance, behind=behind)
+    known = {row["anchor"] for row in rows}
+    strange = set(anchors) - known
+    if strange:
+        for other in accounts(session, app, among(session, ACCOUNTS.c.anchor, strange), lock=True):
+            work.holders.setdefault(other["anchor"], []).append(other)
     return work, {row["id"]: row for row in rows}
 
 

@@ -3,6 +3,7 @@
 Owns the answer to every outcome; never sends anything, and settles nothing whose fence has moved on.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -47,7 +48,8 @@ def settle(
     *lost*: somebody else has taken the operation over meanwhile, because we were believed dead; what we know is dropped.
     """
     ids = [claimed.operation["account_id"] for claimed, _ in results]
-    work, accounts = begin(session, app, ids, appear, order_of(now, kinds), chance)
+    anchors = [outcome.record.anchor for _, outcome in results if outcome.record is not None]
+    work, accounts = begin(session, app, ids, anchors, appear, order_of(now, kinds), chance)
     ours = held(session, [claimed for claimed, _ in results], OperationState.RUNNING)
     for claimed, outcome in results:
         if claimed.id not in ours:
@@ -80,9 +82,11 @@ def done(work: Settlement, one: Result, action: str) -> None:
     work.counts["done"] += 1
     if one.kind in (OperationKind.CREATE, OperationKind.RESTORE):
         # Whoever reports to them can be told so from now on, and what was edited meanwhile follows.
-        work.again |= {account["id"], *work.reports(account)}
+        work.made.add(account["user_id"])
+        if not one.outcome.left:
+            work.again.add(account["id"])
     if one.outcome.left and account["id"] not in work.behind:
-        _leave_behind(work, one)
+        work.late.append(functools.partial(_leave_behind, work, one))
 
 
 def back(work: Settlement, one: Result, decision: Decision) -> None:
@@ -202,7 +206,6 @@ _FOLLOWING: Mapping[Act, Callable[[Settlement, Result, Decision], None]] = {
 def _leave_behind(work: Settlement, one: Result) -> None:
     """What did not follow is an operation of its own, blocked or tried again, and never a reason to undo the rest."""
     number = one.account["id"]
-    work.again.discard(number)
     effects = enqueue_accounts(work.session, work.app, [number], work.order)
     operation = next((effect.operation_id for effect in effects if effect.operation_id), None)
     if operation is None:
