@@ -15,8 +15,8 @@ from provision.core.vocabulary import Asks, OperationState, Outcome
 from provision.db import among, for_update
 from provision.services import events
 from provision.services.errors import Conflict, NotFound
-from provision.services.outbox.enqueueing import WAITING, Order, enqueue_accounts
-from provision.services.outbox.reckoning import ACCOUNTS, apps
+from provision.services.outbox.enqueueing import Order, enqueue_accounts
+from provision.services.outbox.reckoning import ACCOUNTS, UNFINISHED, WAITING, apps, stands
 
 _ENDED = (OperationState.FAILED, OperationState.CANCELLED)
 
@@ -85,7 +85,8 @@ def asking(
     query = (
         select(Operation, Account)
         .join(Account, sa.and_(col(Account.id) == Operation.account_id, col(Account.tenant_id) == Operation.tenant_id))
-        .where(Operation.tenant_id == tenant_id, col(Operation.state) == OperationState.PENDING)
+        .where(Operation.tenant_id == tenant_id, stands(col(Operation.state), *UNFINISHED))
+        .where(stands(col(Operation.state), OperationState.PENDING))
     )
     query = query.where(col(Operation.asks).is_not(None) if asks is None else col(Operation.asks) == asks)
     if connector_id is not None:

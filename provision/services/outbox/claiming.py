@@ -20,8 +20,18 @@ from provision.core.tables import Connector
 from provision.core.vocabulary import Approval, Asks, ConnectorState, OperationKind, OperationState, Outcome, Situation
 from provision.db import among, encoded, moment, unlocked, update_many
 from provision.services import events
-from provision.services.outbox.enqueueing import IN_FLIGHT
-from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, App, Case, Row, accounts, reckon
+from provision.services.outbox.reckoning import (
+    ACCOUNTS,
+    IN_FLIGHT,
+    OPERATIONS,
+    UNFINISHED,
+    App,
+    Case,
+    Row,
+    accounts,
+    reckon,
+    stands,
+)
 
 log = structlog.get_logger()
 AT_ONCE = 20
@@ -113,7 +123,8 @@ def claim(session: Session, app: App, now: datetime, limit: int = AT_ONCE) -> Cl
 def _wake(session: Session, app: App, now: datetime) -> None:
     """Blocked ones that try again by themselves, such as those that wait for a seat."""
     due = OPERATIONS.c.lease_until <= now
-    asleep = (OPERATIONS.c.connector_id == app.id, OPERATIONS.c.state == OperationState.BLOCKED.value, due)
+    blocked = (stands(OPERATIONS.c.state, *UNFINISHED), stands(OPERATIONS.c.state, OperationState.BLOCKED))
+    asleep = (OPERATIONS.c.connector_id == app.id, *blocked, due)
     awake = {"state": OperationState.PENDING.value, "lease_until": None, "due_at": now}
     session.execute(sa.update(OPERATIONS).where(*asleep).values(**awake))
 
@@ -121,7 +132,8 @@ def _wake(session: Session, app: App, now: datetime) -> None:
 def _due(app: App, now: datetime) -> tuple[Any, ...]:
     return (
         OPERATIONS.c.connector_id == app.id,
-        OPERATIONS.c.state == OperationState.PENDING.value,
+        stands(OPERATIONS.c.state, *UNFINISHED),
+        stands(OPERATIONS.c.state, OperationState.PENDING),
         OPERATIONS.c.asks.is_(None),
         OPERATIONS.c.due_at <= now,
     )
@@ -160,15 +172,21 @@ def _brake(session: Session, app: App, now: datetime) -> int:
 
 def _lately(session: Session, app: App, now: datetime) -> int:
     """Disables and deletes of the last 24 hours, those under way included."""
-    own = (OPERATIONS.c.connector_id == app.id, OPERATIONS.c.kind.in_(TAKING))
+    kinds = OPERATIONS.c.kind.in_([sa.literal_column(f"'{kind}'") for kind in TAKING])
+    own = (OPERATIONS.c.connector_id == app.id, kinds)
     done = sa.and_(
-        OPERATIONS.c.state == OperationState.DONE.value,
+        OPERATIONS.c.state == sa.literal_column(f"'{OperationState.DONE.value}'"),
         OPERATIONS.c.settled_at > now - timedelta(hours=24),
         OPERATIONS.c.sent_at.is_not(None),
     )
     query = sa.select(sa.func.count()).select_from(OPERATIONS)
     finished = session.scalar(query.where(*own, done)) or 0
-    return finished + (session.scalar(query.where(*own, OPERATIONS.c.state.in_(IN_FLIGHT))) or 0)
+    return finished + (
+        session.scalar(
+            query.where(*own, stands(OPERATIONS.c.state, *UNFINISHED), stands(OPERATIONS.c.state, *IN_FLIGHT))
+        )
+        or 0
+    )
 
 
 def _linked(session: Session, app: App) -> int:
@@ -183,7 +201,8 @@ def _linked(session: Session, app: App) -> int:
 
 def _alone(session: Session, app: App, now: datetime) -> bool | None:
     """Whether something must go alone now; None when it must wait, or others must wait for it."""
-    flying = sa.select(OPERATIONS.c.alone).where(OPERATIONS.c.state == OperationState.RUNNING.value)
+    running = (stands(OPERATIONS.c.state, *IN_FLIGHT), stands(OPERATIONS.c.state, OperationState.RUNNING))
+    flying = sa.select(OPERATIONS.c.alone).where(*running)
     lonely = list(session.scalars(flying))
     if any(lonely):
         return None
@@ -195,7 +214,7 @@ def _alone(session: Session, app: App, now: datetime) -> bool | None:
 
 def _candidates(session: Session, app: App, now: datetime, limit: int, *, alone: bool) -> list[Row]:
     other = OPERATIONS.alias()
-    flying = sa.exists().where(other.c.account_id == OPERATIONS.c.account_id, other.c.state.in_(IN_FLIGHT))
+    flying = sa.exists().where(other.c.account_id == OPERATIONS.c.account_id, stands(other.c.state, *IN_FLIGHT))
     # The account's row is what everybody locks first who plans for it, so it is locked here too.
     query = sa.select(OPERATIONS).join(ACCOUNTS, ACCOUNTS.c.id == OPERATIONS.c.account_id)
     query = query.where(*_due(app, now), sa.not_(flying))

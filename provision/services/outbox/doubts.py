@@ -20,8 +20,20 @@ from provision.core.vocabulary import OperationKind, OperationState, Outcome
 from provision.db import among, for_update, unlocked
 from provision.services import events
 from provision.services.outbox.claiming import LEASE, Claimed
-from provision.services.outbox.enqueueing import WAITING, waiting
-from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, App, Case, Row, accounts, people
+from provision.services.outbox.enqueueing import waiting
+from provision.services.outbox.reckoning import (
+    ACCOUNTS,
+    IN_FLIGHT,
+    OPERATIONS,
+    UNFINISHED,
+    WAITING,
+    App,
+    Case,
+    Row,
+    accounts,
+    people,
+    stands,
+)
 from provision.services.outbox.settlement import SUPERSEDED, Appear, Result, Settlement, begin, held, order_of
 from provision.services.outbox.settling import back, done
 
@@ -52,7 +64,8 @@ def doubts(session: Session, app: App, now: datetime, limit: int) -> list[Doubt]
     due = sa.or_(OPERATIONS.c.lease_until.is_(None), OPERATIONS.c.lease_until <= now)
     query = sa.select(OPERATIONS).where(
         OPERATIONS.c.connector_id == app.id,
-        OPERATIONS.c.state == OperationState.UNKNOWN.value,
+        stands(OPERATIONS.c.state, *UNFINISHED),
+        stands(OPERATIONS.c.state, OperationState.UNKNOWN),
         OPERATIONS.c.due_at <= now,
         due,
     )
@@ -100,17 +113,22 @@ def recover(session: Session, now: datetime, *, expired_only: bool = False) -> C
     Creates become *unknown*, the rest *pending*, and each goes alone from then on. Whoever was in flight alone at three
     deaths is poison. ``expired_only``: other workers live, so only rows whose lease is over are meant.
     """
-    query = sa.select(OPERATIONS).where(OPERATIONS.c.state == OperationState.RUNNING.value).order_by(OPERATIONS.c.id)
+    flying = (stands(OPERATIONS.c.state, *IN_FLIGHT), stands(OPERATIONS.c.state, OperationState.RUNNING))
+    query = sa.select(OPERATIONS).where(*flying)
     if expired_only:
         query = query.where(OPERATIONS.c.lease_until <= now)
-    left = [dict(row) for row in session.execute(for_update(session, query)).mappings()]
+    # Sorted here: asked for in order of id, SQLite would walk over everything that was ever done.
+    left = sorted(
+        (dict(row) for row in session.execute(for_update(session, query)).mappings()), key=lambda row: row["id"]
+    )
     behind = waiting(session, [row["account_id"] for row in left], WAITING)
     counts: Counter[str] = Counter()
     for row in left:
         counts[_laid_to_rest(session, row, behind.get(row["account_id"]), now, alone=len(left) == 1)] += 1
     if not expired_only:
         # A look-up that was under way is simply made again.
-        stuck = (OPERATIONS.c.state == OperationState.UNKNOWN.value, OPERATIONS.c.lease_until.is_not(None))
+        unknown = (stands(OPERATIONS.c.state, *IN_FLIGHT), stands(OPERATIONS.c.state, OperationState.UNKNOWN))
+        stuck = (*unknown, OPERATIONS.c.lease_until.is_not(None))
         freed = {"lease_until": None, "fence": OPERATIONS.c.fence + 1}
         session.execute(sa.update(OPERATIONS).where(*stuck).values(**freed))
     return counts

@@ -17,12 +17,23 @@ from provision.core.planning import WHOLE, Plan, idle
 from provision.core.tables import Account
 from provision.core.vocabulary import Approval, Asks, Lifecycle, OperationKind, OperationState, Situation, key
 from provision.db import among, encoded, insert_many, moment, reserve, update_many
-from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, App, Case, Row, accounts, apps, blank, reckon
+from provision.services.outbox.reckoning import (
+    ACCOUNTS,
+    IN_FLIGHT,
+    OPERATIONS,
+    WAITING,
+    App,
+    Case,
+    Row,
+    accounts,
+    apps,
+    blank,
+    reckon,
+    stands,
+)
 from provision.services.outbox.reckoning import people as load_people
 
 SOMEBODY_WAITS, ONE_OF_MANY, NOBODY_ASKED = 0, 1, 2
-WAITING = (OperationState.PENDING.value, OperationState.BLOCKED.value)
-IN_FLIGHT = (OperationState.RUNNING.value, OperationState.UNKNOWN.value)
 _RENEWED = (
     "kind", "state", "asks", "changes", "fingerprint", "approved_fingerprint", "priority", "attempts", "looks", "due_at",
     "error", "created_by",
@@ -94,12 +105,12 @@ def enqueue_accounts(session: Session, app: App, ids: Collection[int], order: Or
     return _put(session, app, reckon(session, app, rows), order)
 
 
-def waiting(session: Session, ids: Collection[int], states: Collection[str]) -> dict[int, Row]:
+def waiting(session: Session, ids: Collection[int], states: Collection[OperationState]) -> dict[int, Row]:
     """By account, the one operation in such a state."""
     if not ids:
         return {}
     query = sa.select(OPERATIONS).where(
-        among(session, OPERATIONS.c.account_id, set(ids)), OPERATIONS.c.state.in_(sorted(states))
+        among(session, OPERATIONS.c.account_id, set(ids)), stands(OPERATIONS.c.state, *states)
     )
     return {row["account_id"]: dict(row) for row in session.execute(query).mappings()}
 

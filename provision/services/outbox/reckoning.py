@@ -16,13 +16,27 @@ from provision.core.mapping import compile_inbound, compile_outbound
 from provision.core.planning import Brake, Person, Plan, Rules, There, plan
 from provision.core.ports import Attribute
 from provision.core.tables import Account, Connector, Operation, User
-from provision.core.vocabulary import USER_ATTRIBUTES, Approval, ConnectorState, Lifecycle, Situation, WhenLeft, key
+from provision.core.vocabulary import (
+    USER_ATTRIBUTES,
+    Approval,
+    ConnectorState,
+    Lifecycle,
+    OperationState,
+    Situation,
+    WhenLeft,
+    key,
+)
 from provision.db import among, for_update
 from provision.services import mappings
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 OPERATIONS: sa.Table = Operation.__table__  # type: ignore[attr-defined]
 USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
+
+
+UNFINISHED = (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
+WAITING = (OperationState.PENDING, OperationState.BLOCKED)
+IN_FLIGHT = (OperationState.RUNNING, OperationState.UNKNOWN)
 
 HOLD = 10.0
 LONGEST_HOLD = 60.0
@@ -81,6 +95,14 @@ class Case:
         full = " ".join(part for part in (person.get("given_name"), person.get("surname")) if part)
         shown = person.get("display_name") or full or person.get("email") or self.account["name"]
         return {"user": shown, "address": person.get("email") or self.account["name"]}
+
+
+def stands(column: Any, *states: OperationState) -> Any:
+    """The condition that an operation is in one of these states, spelt out as the partial indexes spell it.
+
+    SQLite uses a partial index only where its own condition stands in the query word for word, without parameters.
+    """
+    return column.in_([sa.literal_column(f"'{state.value}'") for state in states])
 
 
 def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> App:

@@ -20,8 +20,8 @@ from provision.core.vocabulary import Outcome as Ending
 from provision.db import among, encoded, moment, update_many
 from provision.services import events
 from provision.services.outbox.claiming import Claimed
-from provision.services.outbox.enqueueing import NOBODY_ASKED, WAITING, Order, enqueue_accounts, waiting
-from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, USERS, App, Row, accounts
+from provision.services.outbox.enqueueing import NOBODY_ASKED, Order, enqueue_accounts, waiting
+from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, USERS, WAITING, App, Row, accounts
 
 TRY_QUARANTINE = timedelta(hours=1)
 UNTIL_SEATS = timedelta(minutes=10)

@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from provision.core.tables import Connector, Operation
 from provision.core.vocabulary import ConnectorState, OperationState
+from provision.services.outbox.reckoning import UNFINISHED, stands
 
 _OPERATIONS: sa.Table = Operation.__table__  # type: ignore[attr-defined]
 _CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
@@ -28,6 +29,7 @@ def due_connectors(session: Session, now: datetime) -> list[int]:
         .where(
             _CONNECTORS.c.state != ConnectorState.PAUSED.value,
             sa.or_(_CONNECTORS.c.rests_until.is_(None), _CONNECTORS.c.rests_until <= now),
+            stands(_OPERATIONS.c.state, *UNFINISHED),
             _moment() <= now,
         )
         .group_by(_CONNECTORS.c.id)
@@ -39,6 +41,7 @@ def due_connectors(session: Session, now: datetime) -> list[int]:
 def next_due(session: Session, connector_id: int) -> datetime | None:
     """When the next operation of an app is due, whether it rests or not; None when nothing waits but for people."""
     query = sa.select(sa.func.min(_moment())).where(_OPERATIONS.c.connector_id == connector_id)
+    query = query.where(stands(_OPERATIONS.c.state, *UNFINISHED))
     moment: datetime | None = session.scalar(query)
     return moment
 
