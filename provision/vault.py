@@ -37,6 +37,11 @@ class Vault:
     def __repr__(self) -> str:
         return f"Vault({', '.join(self._keys)})"
 
+    @property
+    def number(self) -> int:
+        """How many keys the ring holds."""
+        return len(self._keys)
+
     def seal(self, secret: bytes, *, table: str, row: int, column: str, tenant: int) -> bytes:
         """Encrypt for one place; the row must have its id already."""
         name, nonce = self._newest.encode(), os.urandom(12)

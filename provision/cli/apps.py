@@ -9,7 +9,7 @@ import click
 from sqlmodel import Session
 
 from provision.cli.common import ACTOR, app, house, json_option, tenant
-from provision.cli.shown import dump, say, sentence, table
+from provision.cli.shown import dump, say, table
 from provision.core.tables import Connector
 from provision.core.vocabulary import Approval, Feature, Role
 from provision.services import connectors, operators, tenants
@@ -120,13 +120,18 @@ def app_add(  # noqa: PLR0913, PLR0917 - one parameter per option
         )
     try:
         connectors.check(at_home.db.writing, at_home.connect, owner.id or 0, row.id or 0, ACTOR, at_home.now)
-        heard = "connected"
     except ServiceError as refused:
-        heard = refused.code
-        if not as_json:
-            say(sentence(refused.code, refused.params))
-            say(f"The app is added. Grant consent, then run: provision app check {slug} {json.dumps(row.name)}")
-    _print(owner.id or 0, row.id or 0, as_json, f"Added {row.name}, {heard}.")
+        if refused.code not in connectors.NOT_YET:
+            with at_home.db.writing() as session:
+                connectors.withdraw(session, owner.id or 0, row.id or 0, ACTOR, at_home.now())
+            raise
+        say(
+            "Nobody has granted consent yet, or Microsoft has not passed it on. Sign in and grant it on the app's page,"
+        )
+        say(f"or try again in a minute: provision app check {slug} {json.dumps(row.name)}")
+        _print(owner.id or 0, row.id or 0, as_json, f"Added {row.name}, not connected yet.")
+        return
+    _print(owner.id or 0, row.id or 0, as_json, f"Added {row.name}, connected.")
 
 
 @app_group.command("list")

@@ -144,8 +144,12 @@ def _way_in(at_home: Any) -> str:
 def _examine(at_home: Any) -> Iterator[tuple[str, str, str]]:
     settings = at_home.settings
     yield "public url", "good", settings.public_url
-    mode = settings.data_dir.stat().st_mode & 0o077
-    yield "data directory", "bad" if mode & 0o007 else "good", f"{settings.data_dir.resolve()}"
+    folder = settings.data_dir.resolve()
+    open_to_others = settings.data_dir.stat().st_mode & 0o007
+    told = (
+        f"{folder} can be read by everybody on this machine; run: chmod 700 {folder}" if open_to_others else str(folder)
+    )
+    yield "data directory", "warn" if open_to_others else "good", told
     free = shutil.disk_usage(settings.data_dir).free // 2**20
     yield "disk", "bad" if free < 500 else "good", f"{free} MiB free"
     current, newest = at_home.db.revisions()
@@ -153,7 +157,7 @@ def _examine(at_home: Any) -> Iterator[tuple[str, str, str]]:
     yield "schema", "bad" if behind else "good", f"{current or 'none'} of {newest}{'; run: provision migrate' * behind}"
     if behind:
         return
-    yield "keys", "good", repr(at_home.vault)
+    yield "keys", "good", f"{at_home.vault.number} in the ring, the newest seals"
     with at_home.db.reading() as session:
         everyone = tenants.of_all(session)
         chains = [(tenant, events.verify(session, tenant.id or 0)) for tenant in everyone]

@@ -16,13 +16,19 @@ from provision.cli.shown import as_json as jsonable
 from provision.cli.shown import dump, say, sentence, table
 from provision.core.remedies import explain
 from provision.core.tables import Account, Connector, Operation
-from provision.core.vocabulary import USER_ATTRIBUTES, OperationState
+from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, OperationState
 from provision.house import LEADER
 from provision.services import mappings, outbox, users, worker
 from provision.services.outbox import Order
 
 _UNSETTLED = (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
 _SOON = timedelta(seconds=60)
+_NOW = {
+    Lifecycle.STAGED: "staged",
+    Lifecycle.ACTIVE: "active",
+    Lifecycle.SUSPENDED: "suspended",
+    Lifecycle.LEFT: "deleted",
+}
 _ACTIONS = ("approve", "decline", "retry", "cancel")
 
 
@@ -262,7 +268,7 @@ def _tell(tenant_id: int, saved: users.Saved, as_json: bool) -> None:
         row = {name: value for name, value in jsonable(user).items() if name not in ("email_key", "name_key")}
         dump({**row, "changed": list(saved.changed), "effects": effects})
         return
-    say(f"{users.shown(user.model_dump())} is saved here.")
+    say(f"{users.shown(user.model_dump())} is {_NOW[user.lifecycle]} here.")
     for effect in effects:
         say(f"{effect['app']}: {_followed(effect)}")
 

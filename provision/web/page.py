@@ -149,7 +149,7 @@ def _told(response: Response) -> Response:
 def _given() -> dict[str, Any]:
     place, standing = g.get("tenant"), g.get("standing")
     given: dict[str, Any] = {
-        "version": __version__,
+        "release": __version__,
         "zone": "UTC",
         "language": str(get_locale() or "en"),
         "tenant": place,

@@ -165,6 +165,8 @@ class Visitor:
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type != "error" or any(f"status of {status} " in message.text for status in self._allowed):
             return
+        if message.text.startswith(("htmx:afterRequest", "htmx:sendAbort", "htmx:sendError")):
+            return  # htmx's echo of a request that ``_failed`` judges itself: a following page may cut one short
         self.blame(f"console: {message.text} ({message.location.get('url', '')})")
 
     def _left(self, request: Request) -> None:

@@ -4,7 +4,15 @@ Owns the rows of ``connectors`` and ``flows``; never reads people and never send
 """
 
 from provision.services.connectors.checks import Outside, change, check, locate, remember_check, renew_secret
-from provision.services.connectors.consent import Consent, Forged, begin_consent, finish_consent, look_again, waits
+from provision.services.connectors.consent import (
+    NOT_YET,
+    Consent,
+    Forged,
+    begin_consent,
+    finish_consent,
+    look_again,
+    waits,
+)
 from provision.services.connectors.rows import (
     GUESTS,
     Settled,
@@ -24,10 +32,12 @@ from provision.services.connectors.rows import (
     set_secret,
     settle,
     switched_on,
+    withdraw,
 )
 
 __all__ = [
     "GUESTS",
+    "NOT_YET",
     "Consent",
     "Forged",
     "Outside",
@@ -57,4 +67,5 @@ __all__ = [
     "settle",
     "switched_on",
     "waits",
+    "withdraw",
 ]

@@ -89,6 +89,17 @@ def add(  # noqa: PLR0913, PLR0917
     return row
 
 
+def withdraw(session: Session, tenant_id: int, connector_id: int, actor: str, now: datetime) -> None:
+    """Take back an app that was added a moment ago and has never been connected. Raises Conflict for any other."""
+    row = get(session, tenant_id, connector_id, lock=True)
+    if row.outside_id is not None or row.facts_at is not None:
+        raise Conflict("app_changed_meanwhile")
+    session.execute(sa.delete(tables.Mapping).where(col(tables.Mapping.connector_id) == connector_id))
+    session.delete(row)
+    session.flush()
+    events.append(session, tenant_id, [_entry(row, actor, "connector.withdrawn", before={"name": row.name})], now)
+
+
 def save(
     session: Session,
     tenant_id: int,
