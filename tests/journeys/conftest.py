@@ -18,7 +18,7 @@ _FLAGS = [
     "--disable-background-networking",
 ]
 PEOPLE = 60
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

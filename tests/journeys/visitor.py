@@ -42,7 +42,7 @@ class Visitor:
             reduced_motion="reduce",
             locale="en-GB",
         )
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(60_000)
         if script:
             self.context.add_init_script(_VIOLATIONS)
         self._watch()

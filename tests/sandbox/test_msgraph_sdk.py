@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,7 +76,12 @@ def with_sdk(served: tuple[Sandbox, ssl.SSLContext]) -> Callable[[Work], None]:
             await work(GraphServiceClient(request_adapter=adapter))
         tokens.client.close()
 
-    return lambda work: asyncio.run(connected(work))
+    # On a thread of its own: a browser of another test may keep a loop running on this one.
+    def run(work: Any) -> Any:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(connected(work))).result()
+
+    return run
 
 
 def new_user() -> User:
