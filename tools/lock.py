@@ -19,7 +19,8 @@ def main() -> None:
             subprocess.run(
                 [
                     f"{folder}/bin/uv", "pip", "compile", "pyproject.toml", *extra, "--generate-hashes", "--universal",
-                    "--no-emit-index-url", "--no-header", "--python-version", "3.11", "--quiet", "--output-file", name,
+                    "--no-emit-index-url", "--no-strip-extras", "--no-header", "--python-version", "3.11", "--quiet",
+                    "--output-file", name,
                 ],
                 check=True,
             )  # fmt: skip

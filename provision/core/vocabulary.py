@@ -20,6 +20,9 @@ class Kind(StrEnum):
     """Which outside system a connector speaks to."""
 
     MICROSOFT365 = "microsoft365"
+    SCIM = "scim"
+    SCIM_SOURCE = "scim_source"
+    CSV = "csv"
 
 
 class Feature(StrEnum):
