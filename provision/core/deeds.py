@@ -50,6 +50,9 @@ DEEDS: Mapping[str, Deed] = {
     "cycle.rejected": Deed("change", "import", "What the brake had stopped was rejected"),
     "cycle.started": Deed("change", "import", "Import from %(app)s began"),
     "cycle.stopped": Deed("change", "import", "Import from %(app)s was stopped"),
+    "group.added": Deed("change", "create", "A group was added"),
+    "group.deleted": Deed("change", "delete", "A group was deleted"),
+    "group.renamed": Deed("change", "update", "A group was changed"),
     "licence.assigned": Deed("change", "update", "A licence was assigned"),
     "licence.removed": Deed("change", "update", "A licence was taken away"),
     "operation.approved": Deed("change", "update", "A change was approved"),
@@ -65,14 +68,17 @@ DEEDS: Mapping[str, Deed] = {
     "user.disabled": Deed("user", "suspended", "Disabled here"),
     "user.edited": Deed("change", "update", "Changed here: %(attributes)s"),
     "user.enabled": Deed("user", "active", "Enabled here"),
+    "user.joined_group": Deed("change", "update", "Joined a group"),
     "user.left": Deed("user", "left", "Left here, because the account in %(app)s is gone"),
+    "user.parted_group": Deed("change", "update", "Taken out of a group"),
     "user.restored": Deed("user", "active", "Restored here"),
     "user.suspended": Deed("user", "suspended", "Suspended here, because the account in %(app)s is gone"),
     "user.updated": Deed("change", "update", "Taken over from %(app)s: %(attributes)s"),
 }
 
+_OTHERS = {"lifecycle": "Status", "group": "Group", "name": "Name", "description": "Description"}
 _ORDER = {name: number for number, name in enumerate(USER_ATTRIBUTES)}
-PEOPLE = ("user.", "account.", "operation.", "operations.")
+PEOPLE = ("user.", "account.", "group.", "operation.", "operations.")
 RUNS = ("cycle.",)
 
 
@@ -102,8 +108,8 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[s
 
 def label(attribute: str) -> str:
     """An attribute as people read it."""
-    if attribute == "lifecycle":
-        return "Status"
+    if attribute in _OTHERS:
+        return _OTHERS[attribute]
     return USER_ATTRIBUTES.get(attribute, attribute.removeprefix("extra."))
 
 

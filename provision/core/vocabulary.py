@@ -65,6 +65,13 @@ class WhenLeft(StrEnum):
     NOTHING = "nothing"
 
 
+class TokenScope(StrEnum):
+    """What a client that pushes to us may do: read what it brought, or change it too."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 class Lifecycle(StrEnum):
     """Where a person stands: known but not begun, working, held back, gone."""
 

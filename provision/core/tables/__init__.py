@@ -1,7 +1,16 @@
 """Every table of the house. Rows are values here; what may be done with them is decided elsewhere."""
 
 from provision.core.tables.columns import UtcDateTime
-from provision.core.tables.directory import Account, Connector, CustomAttribute, Mapping, User
+from provision.core.tables.directory import (
+    Account,
+    Connector,
+    CustomAttribute,
+    Group,
+    GroupMember,
+    Mapping,
+    Token,
+    User,
+)
 from provision.core.tables.organisation import (
     ConsentFlow,
     Grant,
@@ -24,6 +33,8 @@ __all__ = [
     "EventDetail",
     "EventHead",
     "Grant",
+    "Group",
+    "GroupMember",
     "Invitation",
     "Mapping",
     "Operation",
@@ -33,6 +44,7 @@ __all__ = [
     "SignInAttempt",
     "SignInSession",
     "Tenant",
+    "Token",
     "User",
     "UtcDateTime",
 ]

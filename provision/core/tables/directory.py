@@ -1,4 +1,4 @@
-"""People, the apps they are connected to, the accounts seen there, and how attributes flow between them."""
+"""People and groups, the apps they are connected to, the accounts seen there, and how attributes flow between them."""
 
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from provision.core.vocabulary import (
     MappingKind,
     Owner,
     Situation,
+    TokenScope,
     WhenGone,
     WhenLeft,
 )
@@ -146,8 +147,74 @@ class CustomAttribute(SQLModel, table=True):
     label: str = text()
 
 
+class Group(SQLModel, table=True):
+    """A named set of people. ``origin_id``: the app that brought it; None when it was made here.
+
+    A deleted one keeps its row, so that its accounts can still be taken away outside; it has no members any more.
+    """
+
+    __tablename__ = "groups"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "id"),
+        sa.Index("ix_groups_name", "tenant_id", "name_key", "id"),
+        within("connectors", "origin_id"),
+    )
+
+    id: int | None = ident()
+    tenant_id: int = tenant()
+    name: str = text()
+    name_key: str = key_text()
+    description: str | None = text(nullable=True)
+    origin_id: int | None = ref()
+    version: int = number(default=1)
+    created_at: datetime = time(nullable=False)
+    changed_at: datetime = time(nullable=False)
+    deleted_at: datetime | None = time()
+
+
+class GroupMember(SQLModel, table=True):
+    """One person in one group."""
+
+    __tablename__ = "group_members"
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("group_id", "user_id"),
+        sa.Index("ix_group_members_user", "tenant_id", "user_id"),
+        within("groups", "group_id"),
+        within("users", "user_id"),
+    )
+
+    tenant_id: int = tenant()
+    group_id: int = ref(nullable=False)
+    user_id: int = ref(nullable=False)
+
+
+class Token(SQLModel, table=True):
+    """What a client that pushes to us signs in with. Only its digest is kept; ``hint`` is its beginning."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "id"),
+        sa.UniqueConstraint("digest"),
+        sa.Index("ix_tokens_connector", "connector_id"),
+        within("connectors", "connector_id"),
+        closed("scope", TokenScope),
+    )
+
+    id: int | None = ident()
+    tenant_id: int = tenant()
+    connector_id: int = ref(nullable=False)
+    digest: bytes = raw(nullable=False)
+    hint: str = text()
+    scope: TokenScope = word(TokenScope, TokenScope.WRITE)
+    created_by: str = text()
+    created_at: datetime = time(nullable=False)
+    expires_at: datetime = time(nullable=False)
+    used_at: datetime | None = time()
+    revoked_at: datetime | None = time()
+
+
 class Account(SQLModel, table=True):
-    """One object seen in one connected system, linked to a person or not, as it was last observed there.
+    """One object seen in one connected system, linked to a person or a group or to neither, as it was last observed there.
 
     ``observed`` is all that was seen; ``absorbed`` the mapped part of it that people last took over, the base of the next
     three-way merge. ``stale``: observed, but not taken over yet. ``removed`` (restorable, purged, absent) and ``withheld``
@@ -160,6 +227,8 @@ class Account(SQLModel, table=True):
         sa.UniqueConstraint("tenant_id", "id"),
         sa.UniqueConstraint("connector_id", "anchor"),
         sa.UniqueConstraint("connector_id", "user_id"),
+        sa.UniqueConstraint("connector_id", "group_id"),
+        sa.CheckConstraint("user_id IS NULL OR group_id IS NULL", name="one_owner"),
         sa.Index("ix_accounts_name", "connector_id", "name"),
         sa.Index("ix_accounts_user", "tenant_id", "user_id"),
         sa.Index("ix_accounts_situation", "connector_id", "situation"),
@@ -174,6 +243,7 @@ class Account(SQLModel, table=True):
         ),
         within("connectors", "connector_id"),
         within("users", "user_id"),
+        within("groups", "group_id"),
         closed("situation", Situation),
     )
 
@@ -181,6 +251,7 @@ class Account(SQLModel, table=True):
     tenant_id: int = tenant()
     connector_id: int = ref(nullable=False)
     user_id: int | None = ref()
+    group_id: int | None = ref()
     anchor: str | None = key_text(nullable=True)
     name: str = key_text()
     correlation: str | None = key_text(nullable=True)

@@ -11,7 +11,7 @@ from provision.core.tables import Connector, Cycle
 from provision.core.vocabulary import CycleKind, CycleState, Outcome, Situation
 from provision.services import events
 from provision.services.cycles.frame import COUNTS
-from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS
+from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS
 
 ABSORBABLE = tuple(
     situation.value for situation in (Situation.LINKED, Situation.UNLINKED, Situation.UNMATCHED, Situation.DISPUTED)
@@ -25,7 +25,7 @@ def start(session: Session, cycle: Cycle, connector: Connector, now: datetime) -
     cycle.counts, cycle.watermark_before = dict.fromkeys(("pages", *COUNTS), 0), connector.watermark
     full = cycle.options.get("full") or not connector.watermark
     cycle.kind = CycleKind.INITIAL if full else CycleKind.INCREMENTAL
-    there = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None))
+    there = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None), NO_GROUP)
     known = session.scalar(sa.select(sa.func.count()).where(ACCOUNTS.c.connector_id == connector.id, *there)) or 0
     cycle.options = {
         **cycle.options,
@@ -45,7 +45,7 @@ def mark_stale(session: Session, connector: Connector) -> None:
         return
     session.execute(
         sa.update(ACCOUNTS)
-        .where(ACCOUNTS.c.connector_id == connector.id, ACCOUNTS.c.situation.in_(ABSORBABLE))
+        .where(ACCOUNTS.c.connector_id == connector.id, ACCOUNTS.c.situation.in_(ABSORBABLE), NO_GROUP)
         .values(stale=True)
     )
     connector.absorbed_version = connector.mapping_version

@@ -22,17 +22,18 @@ from provision.services import events
 from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import take
-from provision.services.cycles.observing import ACCOUNTS, DIGEST, SIGHTINGS, load, sighted, store
+from provision.services.cycles.observing import ACCOUNTS, DIGEST, NO_GROUP, SIGHTINGS, load, sighted, store
 from provision.services.cycles.people import USERS, Person, move, update
 from provision.services.cycles.people import load as load_people
 from provision.services.cycles.requests import held, show, unfinished
 from provision.services.errors import Conflict
 
 _TAKEN_AWAY = ("account.gone", "user.suspended", "user.left")
-_PRESENT: tuple[Any, ...] = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None))
+_PRESENT: tuple[Any, ...] = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None), NO_GROUP)
 _WAITING: tuple[Any, ...] = (
     sa.or_(ACCOUNTS.c.removed.is_not(None), ACCOUNTS.c.withheld.is_not(None)),
     ACCOUNTS.c.situation != Situation.GONE.value,
+    NO_GROUP,
 )
 CHUNK = 2000
 

@@ -21,6 +21,8 @@ from provision.services.cycles.frame import Frame, Item
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 SIGHTINGS: sa.Table = Sighting.__table__  # type: ignore[attr-defined]
+NO_GROUP: Any = ACCOUNTS.c.group_id.is_(None)
+"""The condition that keeps groups' accounts out: cycles judge people."""
 DIGEST = 8
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _OBSERVED = ("name", "enabled", "standing", "observed", "observed_hash", "observed_at")

@@ -125,7 +125,7 @@ def decide(
     """
     query = select(Account).where(Account.tenant_id == tenant_id, Account.id == account_id)
     account: Account | None = session.exec(for_update(session, query)).first()
-    if account is None:
+    if account is None or account.group_id is not None:
         raise NotFound("no_such_account")
     if account.user_id is not None or account.situation == Situation.GONE:
         raise Conflict("account_linked")
@@ -194,7 +194,7 @@ def _what() -> Any:
     situation, stale = ACCOUNTS.c.situation, ACCOUNTS.c.stale
     leaving = sa.or_(ACCOUNTS.c.removed.is_not(None), ACCOUNTS.c.withheld.is_not(None))
     return sa.case(
-        (situation == Situation.GONE.value, None),
+        (sa.or_(situation == Situation.GONE.value, ACCOUNTS.c.group_id.is_not(None)), None),
         (situation == Situation.IGNORED.value, "ignored"),
         (ACCOUNTS.c.removed.is_not(None), "gone"),
         (situation == Situation.DISPUTED.value, "disputed"),

@@ -30,7 +30,7 @@ from provision.services.cycles.ending import end, mark_absent
 from provision.services.cycles.frame import COUNTS, SIGHTS, Frame
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import adoptable, waiting_suitors
-from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS, merged, remember_sighting
+from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, merged, remember_sighting
 from provision.services.cycles.requests import barred
 from provision.services.cycles.taking import Part, take_seen, take_stored, uncollected
 from provision.vault import VaultError
@@ -167,7 +167,7 @@ class _Walk:
 
     def absorb_rest(self) -> None:
         """Judge again what earlier previews, disputes or an older mapping left behind, unless it has vanished."""
-        still = (ACCOUNTS.c.stale, ACCOUNTS.c.removed.is_(None), ACCOUNTS.c.situation.in_(ABSORBABLE))
+        still = (ACCOUNTS.c.stale, ACCOUNTS.c.removed.is_(None), ACCOUNTS.c.situation.in_(ABSORBABLE), NO_GROUP)
         self._each_stored(*still)
 
     def adopt_rest(self) -> None:

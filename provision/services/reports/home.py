@@ -162,6 +162,9 @@ def _situations(session: Session, tenant_id: int) -> dict[int, dict[Situation, i
     found: dict[int, dict[Situation, int]] = {}
     for number, situation, count in session.execute(query):
         found.setdefault(number, {})[Situation(situation)] = count
+    # Groups are few and people many: taken off afterwards, all is still counted from an index alone.
+    for number, situation, count in session.execute(query.where(col(Account.group_id).is_not(None))):
+        found[number][Situation(situation)] -= count
     return found
 
 
