@@ -62,6 +62,7 @@ DEEDS: Mapping[str, Deed] = {
     "operation.failed": Deed("change", "update", "A change in %(app)s failed"),
     "operation.retried": Deed("change", "update", "A change was asked for again"),
     "operations.held": Deed("change", "update", "The brake stopped what would have been taken away in %(app)s"),
+    "settings.saved": Deed("change", "update", "Settings saved: %(attributes)s"),
     "user.added": Deed("change", "create", "Added here"),
     "user.created": Deed("change", "create", "Added from %(app)s"),
     "user.deleted": Deed("user", "left", "Deleted here"),

@@ -21,6 +21,7 @@ from provision.core.tables.organisation import (
     SignInSession,
     Tenant,
 )
+from provision.core.tables.settings import TenantSetting
 from provision.core.tables.work import Cycle, Event, EventDetail, EventHead, Operation, Sighting
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "SignInAttempt",
     "SignInSession",
     "Tenant",
+    "TenantSetting",
     "Token",
     "User",
     "UtcDateTime",
