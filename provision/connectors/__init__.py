@@ -3,64 +3,16 @@
 Owns the registry; never makes a connector by itself and never opens a secret.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from pydantic import BaseModel
-
 from provision.connectors import microsoft365
 from provision.connectors.credentials import Secret, parse_certificate, parse_secret
 from provision.connectors.http import Cloud, World
+from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, SecretAsked
 from provision.connectors.microsoft365.clouds import CLOUDS
 from provision.connectors.microsoft365.config import Microsoft365Config
 from provision.connectors.microsoft365.consent import read_consent
 from provision.connectors.microsoft365.schema import ATTRIBUTES
-from provision.core.ports import Attribute, Target
-from provision.core.vocabulary import Direction, Flow, Kind, MappingKind, Owner
-
-
-@dataclass(frozen=True, slots=True)
-class MappingDefault:
-    """One mapping row that a new connector of a kind starts with."""
-
-    theirs: str
-    ours: str
-    direction: Direction = Direction.BOTH
-    flow: Flow = Flow.ALWAYS
-    owner: Owner = Owner.EITHER
-    kind: MappingKind = MappingKind.ATTRIBUTE
-    matching_priority: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MatchingRule:
-    """A rule that recognises people although no mapping row carries the attribute."""
-
-    theirs: str
-    ours: str
-    priority: int
-
-
-@dataclass(frozen=True)
-class KindSpec:
-    """One kind. ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first.
-
-    ``schema`` is what may be mapped, ``sign_in`` the attribute in it by which people sign in there.
-    """
-
-    kind: Kind
-    label: str
-    config: type[BaseModel]
-    is_target: bool
-    consents: bool
-    default_mappings: tuple[MappingDefault, ...]
-    matching: tuple[MatchingRule, ...]
-    schema: tuple[Attribute, ...]
-    sign_in: str
-    build: Callable[[Any, Secret | None, str | None, World], Target]
-    read_consent: Callable[[Mapping[str, str]], str] | None = None
-
+from provision.core.ports import Pace
+from provision.core.vocabulary import Kind
 
 KINDS: dict[Kind, KindSpec] = {
     spec.kind: spec
@@ -83,6 +35,12 @@ KINDS: dict[Kind, KindSpec] = {
             sign_in="userPrincipalName",
             build=microsoft365.build,
             read_consent=read_consent,
+            about="People, licences and passwords of a Microsoft 365 tenant, after its administrator consents.",
+            place="domain",
+            guests=True,
+            # 3,000 writes in 150 seconds per application and tenant: https://learn.microsoft.com/graph/throttling-limits
+            pace=Pace(rate=20.0, capacity=3_000.0),
+            advanced="Cloud and app registration",
         ),
     )
 }
@@ -95,6 +53,7 @@ __all__ = [
     "MappingDefault",
     "MatchingRule",
     "Secret",
+    "SecretAsked",
     "World",
     "parse_certificate",
     "parse_secret",

@@ -235,6 +235,15 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a system may be written to: ``rate`` a second, at most ``capacity`` saved up, ``width`` calls at once."""
+
+    rate: float = 20.0
+    capacity: float = 3_000.0
+    width: int = 8
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one write.
 

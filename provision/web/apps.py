@@ -32,7 +32,8 @@ def every() -> Response:
     """All apps of the tenant."""
     with house().db.reading() as session:
         rows = connectors.of(session, g.tenant.id)
-    return page("apps/list.html", apps=[(row, _standing(row), house().kinds[row.kind]) for row in rows])
+    kinds = house().kinds
+    return page("apps/list.html", apps=[(row, _standing(row), kinds[row.kind]) for row in rows], more=len(kinds) > 1)
 
 
 @bp.get("/t/<tenant>/apps/new")
@@ -107,7 +108,7 @@ def forget(app: int) -> Response:
     """Forget the app's own credential."""
     with house().db.writing() as session:
         connectors.remove_secret(session, g.tenant.id, app, g.actor, g.now)
-    return after(url_for("apps.show", app=app), _("The credential is forgotten here. Remove it in Entra too."))
+    return after(url_for("apps.show", app=app), _("The credential is forgotten here. Remove it there too."))
 
 
 @bp.post("/t/<tenant>/apps/<int:app>/check")
@@ -260,10 +261,11 @@ def _expiry(row: Connector) -> dict[str, Any] | None:
 def _add(kind: str, name: str, given: dict[str, Any]) -> Connector:
     """Add and look once. What the look finds stands on the app's page; a refusal there is no reason not to have the app."""
     settings = connectors.judged(house().kinds[kind].config, given)
+    sealed = _asked(house().kinds[kind])
     connectors.locate(house().connect, g.tenant.id, kind, settings)
     with house().db.writing() as session:
         row = connectors.add(
-            session, house().vault, g.tenant.id, house().kinds, Kind(kind), name, given, None, g.actor, g.now
+            session, house().vault, g.tenant.id, house().kinds, Kind(kind), name, given, sealed, g.actor, g.now
         )
     try:
         connectors.check(house().db.writing, house().connect, g.tenant.id, row.id or 0, g.actor, house().now)
@@ -284,6 +286,14 @@ def _change(app: int, name: str, given: dict[str, Any]) -> Connector:
         actor=g.actor,
         now=house().now,
     )
+
+
+def _asked(spec: Any) -> bytes | None:
+    """The secret that a new app of this kind is asked for, judged at the door."""
+    pasted = request.form.get("credential_text", "")
+    if spec.secret is None or not (pasted.strip() or spec.secret.required):
+        return None
+    return _credential("secret")
 
 
 def _credential(kind: str) -> bytes:
@@ -308,6 +318,8 @@ _AT_FIELD = {
     "cloud_not_configured": "cloud",
     "registration_missing": "client_id",
     "registration_unknown": "client_id",
+    "secret_missing": "credential_text",
+    "secret_unreadable": "credential_text",
 }
 
 

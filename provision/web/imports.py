@@ -138,6 +138,7 @@ def _page(
     return page(
         "imports/show.html",
         block="progress",
+        kind=house().kinds[row.kind],
         status=status,
         apps=connectors.of(session, g.tenant.id),
         app=row,

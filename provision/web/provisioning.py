@@ -58,7 +58,7 @@ def save() -> Response:
         draft = _read(row)
         if request.form.get("do") != "save":
             return _page(session, row, draft)
-        schema = house().connect(row).schema()
+        schema = house().kinds[row.kind].attributes(row.facts)
     try:
         with house().db.writing() as session:
             wanted = mappings.Wanted(draft.rows, draft.switches, draft.approval, draft.settled)
@@ -146,7 +146,7 @@ def _refused(draft: Draft, error: ServiceError) -> Response:
 
 
 def _page(session: Session, row: Connector, draft: Draft, *, status: int = 200, forecast: bool = False) -> Response:
-    schema = house().connect(row).schema()
+    schema = house().kinds[row.kind].attributes(row.facts)
     stored = _stored(session, row)
     given = _forecast(session, row, draft, schema) if forecast or request.form.get("do") == "look" else {}
     names = mappings.user_attributes(session, g.tenant.id)

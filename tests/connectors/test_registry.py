@@ -1,10 +1,13 @@
 """The kinds, and what a form and a fresh connector take from them."""
 
-import pytest
+from dataclasses import replace
 
-from provision.connectors import CLOUDS, KINDS, World
-from provision.core.ports import Consenting, Refused, Target
-from provision.core.vocabulary import USER_ATTRIBUTES, Direction, Kind, Owner
+import pytest
+from pydantic import SecretBytes, SecretStr
+
+from provision.connectors import CLOUDS, KINDS, KindSpec, World
+from provision.core.ports import Attribute, Consenting, Refused, Target
+from provision.core.vocabulary import USER_ATTRIBUTES, Direction, Feature, Kind, Owner
 
 SPEC = KINDS[Kind.MICROSOFT365]
 
@@ -40,13 +43,45 @@ def test_a_connector_is_built_without_a_call() -> None:
     assert {rule.theirs for rule in SPEC.matching} <= {each.name for each in built.schema()}
 
 
-def test_every_field_of_a_form_has_words() -> None:
-    for name, field in SPEC.config.model_fields.items():
-        assert field.title, name
-        assert field.description, name
-
-
 def test_a_cloud_this_server_does_not_know_is_refused() -> None:
     with pytest.raises(Refused) as raised:
         SPEC.build(SPEC.config(domain="acme.com", cloud="custom"), None, None, World(clouds=CLOUDS))
     assert raised.value.code == "cloud_not_configured"
+
+
+@pytest.mark.parametrize("spec", KINDS.values(), ids=KINDS)
+def test_every_kind_can_be_drawn_from_its_entry_alone(spec: KindSpec) -> None:
+    for name, field in spec.config.model_fields.items():
+        assert field.title, name
+        assert field.description, name
+    assert spec.label
+    assert spec.about
+    assert not spec.place or spec.place in spec.config.model_fields
+
+
+@pytest.mark.parametrize("spec", KINDS.values(), ids=KINDS)
+def test_no_secret_is_a_setting_since_settings_are_shown_and_logged(spec: KindSpec) -> None:
+    for name, field in spec.config.model_fields.items():
+        assert field.annotation not in (SecretStr, SecretBytes), name
+        assert not {"password", "token"} & set(name.split("_")), name
+
+
+@pytest.mark.parametrize("spec", KINDS.values(), ids=KINDS)
+def test_default_rows_and_rules_name_attributes_that_there_are(spec: KindSpec) -> None:
+    known = {attribute.name: attribute for attribute in spec.attributes({})}
+    if known:
+        assert {row.theirs for row in spec.default_mappings} <= set(known)
+        assert {rule.theirs for rule in spec.matching} <= set(known)
+    assert not spec.is_target or spec.sign_in in known
+
+
+@pytest.mark.parametrize("spec", KINDS.values(), ids=KINDS)
+def test_only_who_can_be_written_to_has_switches_for_it(spec: KindSpec) -> None:
+    assert spec.features == (tuple(Feature) if spec.is_target else (Feature.IMPORT,))
+
+
+def test_a_kind_whose_schema_is_found_out_maps_what_was_found() -> None:
+    found = Attribute("nick", "Nick")
+    spec = replace(SPEC, discover=lambda facts: tuple(facts.get("schema", ())))
+    assert spec.attributes({}) == SPEC.schema
+    assert spec.attributes({"schema": [found]}) == (found,)

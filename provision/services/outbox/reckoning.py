@@ -109,7 +109,7 @@ def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> 
     """An app's fixed parts, its mapping compiled. Raises ExpressionError for rows that were never judged."""
     assert connector.id is not None  # noqa: S101 - it was read from the table
     spec = kinds[connector.kind]
-    schema = tuple(spec.schema)
+    schema = spec.attributes(connector.facts)
     rows = mappings.rows(session, connector.tenant_id, connector.id)
     rules = Rules(
         outbound=compile_outbound(rows, schema),
@@ -133,7 +133,7 @@ def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> 
         state=ConnectorState(connector.state),
         brake=Brake(**limits),
         hold=timedelta(seconds=hold),
-        correlation=scope.get("correlation") or None,
+        correlation=scope.get("correlation") or spec.correlation,
         schema=schema,
         reads=tuple(dict.fromkeys((*compile_inbound(rows).attributes, *rules.outbound.targets))),
     )

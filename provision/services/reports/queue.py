@@ -215,7 +215,6 @@ def _items(session: Session, tenant_id: int, kinds: Mapping[Any, Any], where: It
             *(_OPERATIONS.c[name] for name in _READ),
             _ACCOUNTS.c.name.label("sign_in"),
             _CONNECTORS.c.name.label("app"),
-            _CONNECTORS.c.kind.label("app_kind"),
             _USERS.c.id.label("user_id"),
             *(_USERS.c[name] for name in people),
         )
@@ -228,8 +227,21 @@ def _items(session: Session, tenant_id: int, kinds: Mapping[Any, Any], where: It
     )
     rows = list(session.execute(query).mappings())
     bosses = _bosses(session, rows)
-    labels = {kind: {one.name: one.label or one.name for one in spec.schema} for kind, spec in kinds.items()}
-    return [_item(row, labels.get(row["app_kind"], {}), bosses) for row in rows]
+    labels = _labels(session, rows, kinds)
+    return [_item(row, labels.get(row["connector_id"], {}), bosses) for row in rows]
+
+
+def _labels(session: Session, rows: Sequence[Any], kinds: Mapping[Any, Any]) -> dict[int, dict[str, str]]:
+    """By app, what its attributes are called there."""
+    apps = {row["connector_id"] for row in rows}
+    if not apps:
+        return {}
+    query = sa.select(_CONNECTORS.c.id, _CONNECTORS.c.kind, _CONNECTORS.c.facts).where(_CONNECTORS.c.id.in_(apps))
+    return {
+        app: {one.name: one.label or one.name for one in kinds[kind].attributes(facts or {})}
+        for app, kind, facts in session.execute(query)
+        if kind in kinds
+    }
 
 
 def _item(row: Any, labels: Mapping[str, str], bosses: Mapping[tuple[int, str], str]) -> Item:

@@ -160,7 +160,7 @@ def _compare(
     cells: dict[str, dict[int, Cell]] = {}
     for account, app in pairs:
         rows = [mapping.Row.of(row) for row in kept if row.connector_id == app.id]
-        schema = tuple(kinds[app.kind].schema) if app.kind in kinds else ()
+        schema = kinds[app.kind].attributes(app.facts) if app.kind in kinds else ()
         for name, cell in _cells(rows, schema, values, account).items():
             cells.setdefault(name, {})[account.id or 0] = cell
     return cells

@@ -297,10 +297,10 @@ class _Drain:
     def _adapt(self, outcomes: Sequence[Outcome]) -> None:
         """More calls at once while they are answered, fewer when we are told to wait."""
         if any(isinstance(outcome.error, Throttled) for outcome in outcomes):
-            self.mine.width = max(NARROWEST, self.mine.width // 2)
+            self.mine.width = max(min(NARROWEST, self.mine.widest), self.mine.width // 2)
             self.mine.bucket.empty()
         elif len(self.flying) + 1 >= self.mine.width and not any(outcome.error for outcome in outcomes):
-            self.mine.width = min(WIDEST, self.mine.width + 1)
+            self.mine.width = min(self.mine.widest, self.mine.width + 1)
 
     def _commit(self, work: Callable[[Session], T]) -> T:
         """One transaction, begun anew when the database was busy or two writers crossed."""

@@ -9,21 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from provision.core.ports import Pace
 from provision.core.tables import Connector
 from provision.services.cycles import Ways
 
-CAPACITY = 3_000.0
-RATE = 20.0
-"""Microsoft counts 3,000 writes in 150 seconds per application and tenant: https://learn.microsoft.com/graph/throttling-limits."""
 NARROWEST, WIDEST = 2, 8
+"""Calls under way at once: where a throttled app goes down to, and the most there are threads for."""
 
 
 class Bucket:
     """Tokens that drip in at ``rate`` per second up to ``capacity``. Starts empty: who knows what was sent before us."""
 
-    def __init__(
-        self, clock: Callable[[], float], *, rate: float = RATE, capacity: float = CAPACITY, tokens: float = 0.0
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], *, rate: float, capacity: float, tokens: float = 0.0) -> None:
         self._clock, self._rate, self._capacity = clock, rate, capacity
         self._tokens, self._at = tokens, clock()
 
@@ -37,6 +34,12 @@ class Bucket:
     def take(self, number: float) -> None:
         """Take them, on credit if need be."""
         self._tokens = self.tokens() - number
+
+    def keep(self, rate: float, capacity: float) -> None:
+        """Drip at another pace from now on."""
+        if (rate, capacity) != (self._rate, self._capacity):
+            self._tokens = min(self.tokens(), capacity)
+            self._rate, self._capacity = rate, capacity
 
     def empty(self) -> None:
         """We were told to wait: what we thought we had was not there."""
@@ -52,9 +55,16 @@ class Remembered:
     """One app: its bucket, its open port with what it was opened for, and how many calls may be under way at once."""
 
     bucket: Bucket
+    widest: int = WIDEST
     width: int = 4
     port: Any = None
     opened_for: bytes = b""
+
+    def keep(self, pace: Pace) -> None:
+        """Go at the pace of the app's kind."""
+        self.bucket.keep(pace.rate, pace.capacity)
+        self.widest = min(pace.width, WIDEST)
+        self.width = min(self.width, self.widest)
 
 
 @dataclass
@@ -67,12 +77,13 @@ class Memory:
     def of(self, connector_id: int) -> Remembered:
         """One app's part."""
         if connector_id not in self.apps:
-            self.apps[connector_id] = Remembered(Bucket(self.clock))
+            self.apps[connector_id] = Remembered(Bucket(self.clock, rate=Pace().rate, capacity=Pace().capacity))
         return self.apps[connector_id]
 
     def port(self, ways: Ways, connector: Connector) -> Any:
         """The app's open port; opened anew when its settings or its secret have changed."""
         one = self.of(connector.id or 0)
+        one.keep(ways.kinds[connector.kind].pace)
         told = repr((connector.config, connector.secret, connector.outside_id)).encode()
         wanted = hashlib.blake2b(told, digest_size=16).digest()
         if one.port is None or one.opened_for != wanted:

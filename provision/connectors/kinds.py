@@ -1,0 +1,90 @@
+"""What the house has to know about a kind of outside system, beside the code that speaks to it.
+
+Owns the shape of one kind's entry in the registry; knows no kind and makes no connector.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from provision.connectors.credentials import Secret
+from provision.connectors.http import World
+from provision.core.ports import Attribute, Pace, Source
+from provision.core.vocabulary import Direction, Feature, Flow, Kind, MappingKind, Owner
+
+
+@dataclass(frozen=True, slots=True)
+class MappingDefault:
+    """One mapping row that a new connector of a kind starts with."""
+
+    theirs: str
+    ours: str
+    direction: Direction = Direction.BOTH
+    flow: Flow = Flow.ALWAYS
+    owner: Owner = Owner.EITHER
+    kind: MappingKind = MappingKind.ATTRIBUTE
+    matching_priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingRule:
+    """A rule that recognises people although no mapping row carries the attribute."""
+
+    theirs: str
+    ours: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecretAsked:
+    """The one secret that a kind proves itself with: its words beside the field. It is sealed, never a setting."""
+
+    label: str
+    hint: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class KindSpec:
+    """One kind. ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first.
+
+    ``schema`` is what may be mapped, ``sign_in`` the attribute in it by which people sign in there, ``correlation`` the one
+    that marks what we create, if the kind always has one. ``discover`` reads the schema from what a look at the application
+    found (``Check.facts``) where each application has its own. ``about`` says in one sentence what the kind is for;
+    ``place`` names the setting that says where the application is. ``secret`` is asked for together with the settings; a
+    kind that ``consents`` has its own page for that. A kind that is not ``pulled`` sends its changes by itself; one with
+    ``guests`` knows people from elsewhere as such. ``advanced`` is what its folded settings are called.
+    """
+
+    kind: Kind
+    label: str
+    config: type[BaseModel]
+    is_target: bool
+    consents: bool
+    default_mappings: tuple[MappingDefault, ...]
+    matching: tuple[MatchingRule, ...]
+    schema: tuple[Attribute, ...]
+    sign_in: str
+    build: Callable[[Any, Secret | None, str | None, World], Source]
+    read_consent: Callable[[Mapping[str, str]], str] | None = None
+    about: str = ""
+    place: str = ""
+    secret: SecretAsked | None = None
+    pulled: bool = True
+    guests: bool = False
+    discover: Callable[[Mapping[str, Any]], tuple[Attribute, ...]] | None = None
+    correlation: str | None = None
+    pace: Pace = field(default_factory=Pace)
+    advanced: str = "More settings"
+
+    def attributes(self, facts: Mapping[str, Any]) -> tuple[Attribute, ...]:
+        """What may be mapped in one application of this kind, from what is known about it."""
+        found = self.discover(facts) if self.discover else ()
+        return found or self.schema
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The switches that mean something for this kind."""
+        return tuple(Feature) if self.is_target else (Feature.IMPORT,)
