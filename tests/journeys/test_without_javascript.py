@@ -42,7 +42,7 @@ def test_everything_from_the_printed_link_to_the_report_works_without_javascript
     expect(page.get_by_role("link", name="Ólafur Björnsson")).to_be_visible()
     expect(page.get_by_role("table").locator("tbody tr")).to_have_count(1)
     visitor.click(page.get_by_role("link", name="Ólafur Björnsson"))
-    visitor.click("Show in Provisioning Report")
+    visitor.click("Open in report")
     rows = page.get_by_role("table", name="What was done, newest first").locator("tbody tr")
     expect(rows.first).to_contain_text(APP)
     visitor.click(rows.first.get_by_role("link"))
