@@ -32,6 +32,7 @@ from provision.web import (
     people,
     provisioning,
     queue,
+    recycling,
     reports,
     signin,
     statics,
@@ -40,7 +41,7 @@ from provision.web import (
 
 Connect = Callable[[Connector], Source]
 Clock = Callable[[], datetime]
-_PAGES = (signin, home, users, people, moves, apps, provisioning, imports, queue, reports)
+_PAGES = (signin, home, users, people, moves, recycling, apps, provisioning, imports, queue, reports)
 
 
 def open_house(settings: Settings | None = None, *, connect: Connect | None = None, now: Clock | None = None) -> House:

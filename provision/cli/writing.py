@@ -49,7 +49,7 @@ def user_add(
     with house().db.writing() as session:
         wanted = {**given, **_settings(session, owner.id or 0, settings)}
         saved = users.add(session, owner.id or 0, wanted, _order())
-    _tell(owner.id or 0, saved, as_json)
+    tell(owner.id or 0, saved.user_id, saved.changed, saved.effects, as_json)
 
 
 @user_group.command("edit")
@@ -66,7 +66,7 @@ def user_edit(slug: str, who: str, settings: tuple[str, ...], as_json: bool) -> 
         wanted = _settings(session, owner.id or 0, settings)
         user = users.find(session, owner.id or 0, who)
         saved = users.edit(session, owner.id or 0, user.id or 0, wanted, _order())
-    _tell(owner.id or 0, saved, as_json)
+    tell(owner.id or 0, saved.user_id, saved.changed, saved.effects, as_json)
 
 
 def _moved(how: str, slug: str, who: str, as_json: bool) -> None:
@@ -74,14 +74,13 @@ def _moved(how: str, slug: str, who: str, as_json: bool) -> None:
     with house().db.writing() as session:
         user = users.find(session, owner.id or 0, who)
         saved = users.move(session, owner.id or 0, user.id or 0, users.Move(how), _order())
-    _tell(owner.id or 0, saved, as_json)
+    tell(owner.id or 0, saved.user_id, saved.changed, saved.effects, as_json)
 
 
 for _name, _help in (
     ("disable", "Hold somebody back: no sign-in, here and wherever Edit User is on."),
     ("enable", "Let somebody work again."),
     ("delete", "Delete somebody here, and into the recycle bin wherever Delete User is on."),
-    ("restore", "Bring somebody back, here and out of the recycle bin there."),
 ):
     _asked = (click.argument("slug", metavar="TENANT"), click.argument("who", metavar="USER"), json_option)
     _command = functools.reduce(lambda done, option: option(done), reversed(_asked), functools.partial(_moved, _name))
@@ -250,9 +249,12 @@ def _settings(session: Session, tenant_id: int, settings: tuple[str, ...]) -> di
     return given
 
 
-def _tell(tenant_id: int, saved: users.Saved, as_json: bool) -> None:
+def tell(
+    tenant_id: int, user_id: int, changed: Sequence[str], followed: Sequence[outbox.Effect], as_json: bool
+) -> None:
+    """Print what became of a person, and what follows in which app."""
     with house().db.reading() as session:
-        user = users.find(session, tenant_id, str(saved.user_id))
+        user = users.find(session, tenant_id, str(user_id))
     effects = [
         {
             "app": effect.app,
@@ -262,11 +264,11 @@ def _tell(tenant_id: int, saved: users.Saved, as_json: bool) -> None:
             "due_at": effect.due_at,
             "here_only": dict(effect.here_only or {}),
         }
-        for effect in saved.effects
+        for effect in followed
     ]
     if as_json:
         row = {name: value for name, value in jsonable(user).items() if name not in ("email_key", "name_key")}
-        dump({**row, "changed": list(saved.changed), "effects": effects})
+        dump({**row, "changed": list(changed), "effects": effects})
         return
     say(f"{users.shown(user.model_dump())} is {_NOW[user.lifecycle]} here.")
     for effect in effects:

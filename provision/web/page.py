@@ -195,6 +195,7 @@ def _nav(slug: str, open_: int) -> list[dict[str, Any]]:
     people = [
         _entry(slug, _("User List"), "/users", "users people moves"),
         _entry(slug, _("Import Users"), "/imports", "imports"),
+        _entry(slug, _("Recycle Bin"), "/bin", "recycling"),
     ]
     due = [_entry(slug, _("Queue"), "/queue", "queue", badge=open_)]
     reports = [_entry(slug, _("Provisioning Report"), "/reports", "reports")]

@@ -98,3 +98,18 @@ def test_bad_input_says_what_to_do_and_changes_nothing(
     assert refused.status == status
     assert words in refused.err
     assert writing("operations", "contoso", "--json").json == []
+
+
+def test_the_bin_lists_who_can_come_back_and_restores_them_under_another_address(writing: Command) -> None:
+    writing(*ADD)
+    writing("work", "--until-idle")
+    writing("user", "delete", "contoso", "zoe")
+    writing("work", "--until-idle")
+    (lying,) = writing("bin", "contoso", "M365", "--search", "zoe", "--json").json
+    assert (lying["address"], lying["lifecycle"]) == ("zoe@fjordvik.example", "left")
+    assert lying["days"] in (29, 30)
+    assert writing("bin", "contoso", "M365").status == 0
+    restored = writing("user", "restore", "contoso", "zoe", "--email", "zoe.ek@fjordvik.example", "--json")
+    assert restored.json["email"] == "zoe.ek@fjordvik.example"
+    assert writing("work", "--until-idle", "--json").json["done"] == 1
+    assert writing("bin", "contoso", "M365", "--restore", lying["anchor"]).status == 1

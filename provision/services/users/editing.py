@@ -19,13 +19,12 @@ from provision.services.users.saving import (
     Saved,
     Stale,
     entry,
-    flush,
     follow,
     judge_address,
     load,
+    make,
     now_of,
     put,
-    touch,
 )
 
 FARTHEST = 100
@@ -39,19 +38,7 @@ def add(session: Session, tenant_id: int, given: Mapping[str, Any], order: Order
     """
     values = _judged(session, tenant_id, None, given, creating=True)
     judge_address(session, tenant_id, None, str(values["email"]), order)
-    user = User(
-        tenant_id=tenant_id,
-        lifecycle=Lifecycle.ACTIVE,
-        email_key="",
-        name_key="",
-        version=0,
-        created_at=order.now,
-        changed_at=order.now,
-        extra={name.removeprefix(mappings.EXTRA): value for name, value in values.items() if _own(name) and value},
-        **{name: value for name, value in values.items() if not _own(name)},
-    )
-    touch(user, order)
-    flush(session, user)
+    user = make(session, tenant_id, values, order)
     kept = {name: value for name, value in values.items() if value is not None}
     told = entry(user, "user.added", order, {}, kept)
     return _saved(session, tenant_id, user, kept, {user.id or 0: told}, order)
@@ -147,7 +134,3 @@ def _manager_problem(session: Session, tenant_id: int, user_id: int | None, mana
         if above is None:
             return None
     return "manager_circle"
-
-
-def _own(name: str) -> bool:
-    return name.startswith(mappings.EXTRA)

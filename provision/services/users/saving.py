@@ -77,6 +77,27 @@ def put(session: Session, user: User, values: Mapping[str, Any], order: Order) -
     return moved
 
 
+def make(session: Session, tenant_id: int, values: Mapping[str, Any], order: Order) -> User:
+    """The row of somebody new, written. Raises Invalid when the address is somebody else's."""
+    own = {
+        name.removeprefix(mappings.EXTRA): value for name, value in values.items() if name.startswith(mappings.EXTRA)
+    }
+    user = User(
+        tenant_id=tenant_id,
+        lifecycle=Lifecycle.ACTIVE,
+        email_key="",
+        name_key="",
+        version=0,
+        created_at=order.now,
+        changed_at=order.now,
+        extra={name: value for name, value in own.items() if value},
+        **{name: value for name, value in values.items() if not name.startswith(mappings.EXTRA)},
+    )
+    touch(user, order)
+    flush(session, user)
+    return user
+
+
 def touch(user: User, order: Order) -> None:
     """Keep the keys right, and move one version on."""
     user.email_key = key(user.email)
