@@ -42,6 +42,11 @@ class Vault:
         """How many keys the ring holds."""
         return len(self._keys)
 
+    @property
+    def newest(self) -> str:
+        """The id of the key that seals and derives now."""
+        return self._newest
+
     def seal(self, secret: bytes, *, table: str, row: int, column: str, tenant: int) -> bytes:
         """Encrypt for one place; the row must have its id already."""
         name, nonce = self._newest.encode(), os.urandom(12)
@@ -59,10 +64,16 @@ class Vault:
         except (InvalidTag, KeyError, IndexError, UnicodeDecodeError, ValueError) as error:
             raise VaultError("a sealed value does not open with the keys at hand, or was moved") from error
 
-    def derived(self, purpose: str) -> bytes:
-        """32 bytes for one purpose, from the newest key: HKDF-SHA256 without salt (RFC 5869). Changes with the key."""
+    def derived(self, purpose: str, key_id: str | None = None) -> bytes:
+        """32 bytes for one purpose, from the newest key or from the one named: HKDF-SHA256 without salt (RFC 5869).
+
+        Raises VaultError when that key is no longer in the ring.
+        """
+        name = key_id or self._newest
+        if name not in self._keys:
+            raise VaultError("the key that this was derived from is no longer in the key ring")
         hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"provision|{purpose}".encode())
-        return hkdf.derive(self._keys[self._newest])
+        return hkdf.derive(self._keys[name])
 
 
 def read_keys(text: str) -> dict[str, bytes]:

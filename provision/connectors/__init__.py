@@ -10,9 +10,10 @@ from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, S
 from provision.connectors.microsoft365.clouds import CLOUDS
 from provision.connectors.microsoft365.config import Microsoft365Config
 from provision.connectors.microsoft365.consent import read_consent
+from provision.connectors.microsoft365.permissions import PASS_RIGHTS, PASSWORD_RIGHTS
 from provision.connectors.microsoft365.schema import ATTRIBUTES
 from provision.core.ports import Pace
-from provision.core.vocabulary import Kind
+from provision.core.vocabulary import Kind, Offer
 
 KINDS: dict[Kind, KindSpec] = {
     spec.kind: spec
@@ -41,6 +42,9 @@ KINDS: dict[Kind, KindSpec] = {
             # 3,000 writes in 150 seconds per application and tenant: https://learn.microsoft.com/graph/throttling-limits
             pace=Pace(rate=20.0, capacity=3_000.0),
             advanced="Cloud and app registration",
+            takes={Offer.PASSWORD: PASSWORD_RIGHTS, Offer.PASS: PASS_RIGHTS},
+            mark="lastPasswordChangeDateTime",
+            judged_by="microsoft",
         ),
     )
 }

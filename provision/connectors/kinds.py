@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from provision.connectors.credentials import Secret
 from provision.connectors.http import World
 from provision.core.ports import Attribute, Pace, Source
-from provision.core.vocabulary import Direction, Feature, Flow, Kind, MappingKind, Owner
+from provision.core.vocabulary import Direction, Feature, Flow, Kind, MappingKind, Offer, Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,10 @@ class KindSpec:
     ``place`` names the setting that says where the application is. ``secret`` is asked for together with the settings; a
     kind that ``consents`` has its own page for that. A kind that is not ``pulled`` sends its changes by itself; one with
     ``guests`` knows people from elsewhere as such. ``advanced`` is what its folded settings are called.
+
+    ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can be
+    set from here. ``mark``: the attribute that moves with every change of a password. ``judged_by``: whose rules passwords
+    meet there.
     """
 
     kind: Kind
@@ -78,6 +82,9 @@ class KindSpec:
     correlation: str | None = None
     pace: Pace = field(default_factory=Pace)
     advanced: str = "More settings"
+    takes: Mapping[Offer, tuple[str, ...]] = field(default_factory=dict)
+    mark: str | None = None
+    judged_by: str = ""
 
     def attributes(self, facts: Mapping[str, Any]) -> tuple[Attribute, ...]:
         """What may be mapped in one application of this kind, from what is known about it."""

@@ -41,6 +41,11 @@ DEEDS: Mapping[str, Deed] = {
     "account.unprotected": Deed("change", "update", "No longer protected in %(app)s"),
     "account.restored": Deed("change", "restore", "Restored in %(app)s"),
     "account.updated": Deed("change", "update", "Changed in %(app)s: %(attributes)s"),
+    "activation.failed": Deed("change", "update", "A password was not accepted"),
+    "activation.issued": Deed("change", "update", "A link to set the password was issued"),
+    "activation.redeemed": Deed("change", "update", "The password was set by a link"),
+    "activation.refused": Deed("change", "update", "No link was sent"),
+    "activation.revoked": Deed("change", "update", "The link to set the password was revoked"),
     "connector.quarantined": Deed("change", "update", "%(app)s was stopped, because its credentials are refused"),
     "connector.recovered": Deed("change", "update", "%(app)s goes on"),
     "cycle.allowed": Deed("change", "import", "What the brake had stopped was allowed"),
@@ -79,7 +84,7 @@ DEEDS: Mapping[str, Deed] = {
 
 _OTHERS = {"lifecycle": "Status", "group": "Group", "name": "Name", "description": "Description"}
 _ORDER = {name: number for number, name in enumerate(USER_ATTRIBUTES)}
-PEOPLE = ("user.", "account.", "group.", "operation.", "operations.")
+PEOPLE = ("user.", "account.", "activation.", "group.", "operation.", "operations.")
 RUNS = ("cycle.",)
 
 

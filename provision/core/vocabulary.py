@@ -198,6 +198,26 @@ class Outcome(StrEnum):
     HELD = "held"
 
 
+class Offer(StrEnum):
+    """What a link gives its person: a password of their own choice, or a pass with which Microsoft lets them choose one."""
+
+    PASSWORD = "password"
+    PASS = "pass"
+
+
+class Invited(StrEnum):
+    """Where a person stands on the way to a password. *blocked*: no link can be issued, for a reason that is told."""
+
+    NOT_INVITED = "not invited"
+    QUEUED = "queued"
+    SENT = "sent"
+    OPENED = "opened"
+    PASSWORD_SET = "password set"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"
+    BLOCKED = "blocked"
+
+
 USER_ATTRIBUTES: dict[str, str] = {
     "given_name": "First Name",
     "surname": "Last Name",

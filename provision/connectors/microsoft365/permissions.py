@@ -85,6 +85,14 @@ RIGHTS: tuple[Right, ...] = (
         role=True,
     ),
     Right(
+        "UserAuthMethod-TAP.ReadWrite.All",
+        "Onboarding Status",
+        "Hand out a Temporary Access Pass in place of a password, where you choose so",
+        "No passes; passwords go on.",
+        (("UserAuthenticationMethod.ReadWrite.All",),),
+        needed=False,
+    ),
+    Right(
         "Application.Read.All",
         "Connect",
         "Read when the client secret expires; a certificate says so itself",
@@ -107,6 +115,10 @@ RIGHTS: tuple[Right, ...] = (
         needed=False,
     ),
 )
+
+PASSWORD_RIGHTS = ("User-PasswordProfile.ReadWrite.All", "User Administrator")
+PASS_RIGHTS = ("UserAuthMethod-TAP.ReadWrite.All",)
+"""What must be there before a link is sent, so that no person meets its absence at the end of theirs."""
 
 ROLES = frozenset({USER_ADMINISTRATOR, PRIVILEGED_AUTHENTICATION_ADMINISTRATOR, GLOBAL_ADMINISTRATOR})
 """Directory roles that may set the password of people without an administrative role."""

@@ -1,5 +1,6 @@
 """Every table of the house. Rows are values here; what may be done with them is decided elsewhere."""
 
+from provision.core.tables.activation import Activation
 from provision.core.tables.columns import UtcDateTime
 from provision.core.tables.directory import (
     Account,
@@ -26,6 +27,7 @@ from provision.core.tables.work import Cycle, Event, EventDetail, EventHead, Ope
 
 __all__ = [
     "Account",
+    "Activation",
     "Connector",
     "ConsentFlow",
     "CustomAttribute",

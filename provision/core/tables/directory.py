@@ -219,7 +219,8 @@ class Account(SQLModel, table=True):
     ``observed`` is all that was seen; ``absorbed`` the mapped part of it that people last took over, the base of the next
     three-way merge. ``stale``: observed, but not taken over yet. ``removed`` (restorable, purged, absent) and ``withheld``
     (attributes that went empty there) wait for the end of a cycle and its brake. ``intent``: what people decided about the
-    account and is not done yet, and what a create carried whose outcome is open.
+    account and is not done yet, and what a create carried whose outcome is open. ``busy_until``: its password is being set,
+    and until then nothing else is sent about it.
     """
 
     __tablename__ = "accounts"
@@ -269,6 +270,7 @@ class Account(SQLModel, table=True):
     declined: str | None = text(nullable=True)
     intent: dict[str, Any] = json(added=True)
     sent_at: datetime | None = time()
+    busy_until: datetime | None = time()
 
 
 class Mapping(SQLModel, table=True):

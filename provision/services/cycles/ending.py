@@ -18,7 +18,7 @@ from provision.core.planning import judge_leaving
 from provision.core.tables import Connector, Cycle, Event
 from provision.core.vocabulary import CycleKind, CycleState, Lifecycle, Outcome, Situation, WhenGone
 from provision.db import among, for_update, moment
-from provision.services import events
+from provision.services import events, links
 from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import take
@@ -239,6 +239,7 @@ def _take_away(
         item.withheld, item.touched = None, True
     update(session, changed, at)
     move(session, moved, at)
+    links.kill(session, frame.tenant_id, [person.id for person in moved], now)
     store(session, frame, items, now)
     return entries
 

@@ -20,7 +20,7 @@ from provision.core.profile import judge
 from provision.core.tables import Account, Connector, User
 from provision.core.vocabulary import Lifecycle
 from provision.db import among
-from provision.services import mappings
+from provision.services import links, mappings
 from provision.services.errors import Conflict, Forbidden, Invalid, ServiceError
 from provision.services.outbox import Effect, Order
 from provision.services.users.finding import shown
@@ -155,6 +155,8 @@ def _move(
         touch(user, order)
         flush(session, user)
         told[number] = entry(user, action, order, {"lifecycle": before}, {"lifecycle": then})
+    if how in _TAKING:
+        links.kill(session, tenant_id, list(people), order.now)
     _decide(session, tenant_id, list(people), how)
     return follow(session, tenant_id, told, order)
 
