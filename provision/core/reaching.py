@@ -84,22 +84,18 @@ def _open(door: Door) -> bool:
 
 def _bars(door: Door, offer: Offer) -> Standing | None:
     """Why nothing can be set there, whether or not the account exists already."""
-    guard = door.protection
-    if door.stopped:
-        return Standing("app_quarantined", {"app": door.app})
-    if door.lacks:
-        return Standing("activation_right_missing", {"app": door.app, "right": door.lacks})
-    if door.guest:
-        return Standing("activation_guest", {"app": door.app})
-    if guard.federated:
-        return Standing("password_federated")
-    if guard.synced and offer is Offer.PASSWORD:
-        return Standing("password_synced")
-    if guard.why is not None:
-        return Standing(guard.why)
-    if door.exists and door.situation is Situation.LINKED and door.enabled is False:
-        return Standing("activation_disabled_there", {"app": door.app})
-    return None
+    guard, app = door.protection, {"app": door.app}
+    shut = door.exists and door.situation is Situation.LINKED and door.enabled is False
+    reasons = (
+        (door.stopped, Standing("app_quarantined", app)),
+        (door.lacks, Standing("activation_right_missing", {**app, "right": door.lacks})),
+        (door.guest, Standing("activation_guest", app)),
+        (guard.federated, Standing("password_federated")),
+        (guard.synced and offer is Offer.PASSWORD, Standing("password_synced")),
+        (guard.why, Standing(guard.why)),
+        (shut, Standing("activation_disabled_there", app)),
+    )
+    return next((standing for holds, standing in reasons if holds), None)
 
 
 def _addressed(addressed: bool, standing: Standing) -> Standing:

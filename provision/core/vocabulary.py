@@ -201,8 +201,8 @@ class Outcome(StrEnum):
 class Offer(StrEnum):
     """What a link gives its person: a password of their own choice, or a pass with which Microsoft lets them choose one."""
 
-    PASSWORD = "password"
-    PASS = "pass"
+    PASSWORD = "password"  # noqa: S105 - the word, not one
+    PASS = "pass"  # noqa: S105 - likewise
 
 
 class Invited(StrEnum):
@@ -212,7 +212,7 @@ class Invited(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     OPENED = "opened"
-    PASSWORD_SET = "password set"
+    PASSWORD_SET = "password set"  # noqa: S105 - a state
     BOUNCED = "bounced"
     EXPIRED = "expired"
     BLOCKED = "blocked"

@@ -13,7 +13,9 @@ def door(**changes: object) -> Door:
     return Door(app="Office 365", **given)  # type: ignore[arg-type]
 
 
-def code(*doors: Door, lifecycle: Lifecycle = Lifecycle.ACTIVE, addressed: bool = True, offer: Offer = Offer.PASSWORD) -> str | None:
+def code(
+    *doors: Door, lifecycle: Lifecycle = Lifecycle.ACTIVE, addressed: bool = True, offer: Offer = Offer.PASSWORD
+) -> str | None:
     return judge(lifecycle, doors, addressed=addressed, offer=offer).code
 
 
@@ -36,7 +38,9 @@ def test_somebody_with_an_ordinary_account_and_an_address_is_helped() -> None:
         ({"situation": Situation.ABSENT, "exists": False}, "activation_no_account"),
     ],
 )
-def test_what_stands_against_a_password_is_told_before_anything_is_sent(changes: dict[str, object], expected: str) -> None:
+def test_what_stands_against_a_password_is_told_before_anything_is_sent(
+    changes: dict[str, object], expected: str
+) -> None:
     assert code(door(**changes)) == expected
 
 

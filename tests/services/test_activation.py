@@ -244,7 +244,9 @@ def test_a_sent_link_expires_and_an_unsent_one_does_not(
     assert _state(session, house, cast, clock, waiting) is Invited.QUEUED
 
 
-def test_a_bounced_and_a_revoked_link_are_told(session: Session, house: House, cast: Cast, app: Any, clock: Clock) -> None:
+def test_a_bounced_and_a_revoked_link_are_told(
+    session: Session, house: House, cast: Cast, app: Any, clock: Clock
+) -> None:
     back, revoked = somebody(session, app, clock, "back"), somebody(session, app, clock, "revoked")
     results = issue(session, house, cast, clock, back, revoked)
     links.sent(session, results[0].activation_id or 0, clock())
@@ -254,7 +256,9 @@ def test_a_bounced_and_a_revoked_link_are_told(session: Session, house: House, c
     assert _state(session, house, cast, clock, revoked) is Invited.NOT_INVITED
 
 
-def test_counts_pages_and_the_whole_list_agree(session: Session, house: House, cast: Cast, app: Any, clock: Clock) -> None:
+def test_counts_pages_and_the_whole_list_agree(
+    session: Session, house: House, cast: Cast, app: Any, clock: Clock
+) -> None:
     people = [somebody(session, app, clock, f"p{number:02}") for number in range(7)]
     somebody(session, app, clock, "gone", lifecycle=Lifecycle.LEFT)
     issue(session, house, cast, clock, *people[:3])
@@ -305,7 +309,9 @@ def test_the_list_counts_as_blocked_exactly_whom_the_judgement_blocks(
     private = data.draw(st.sampled_from([None, "", "a@home.example"]))
     lifecycle = data.draw(st.sampled_from(list(Lifecycle)))
     with session.begin_nested() as nested:
-        boss = populate.person(session, cast.contoso, clock(), "Boss", email=data.draw(st.sampled_from([None, "b@c.d"])))
+        boss = populate.person(
+            session, cast.contoso, clock(), "Boss", email=data.draw(st.sampled_from([None, "b@c.d"]))
+        )
         given_values = {"email": name, "private_email": private, "lifecycle": lifecycle}
         manager = boss.id if data.draw(maybe) else None
         person = populate.person(session, cast.contoso, clock(), "Somebody", manager_id=manager, **given_values)
@@ -329,12 +335,9 @@ def _state(session: Session, house: House, cast: Cast, clock: Clock, user_id: in
 
 def _operate(session: Session, app: Any, clock: Clock, user_id: int) -> None:
     account = session.exec(select(Account).where(Account.user_id == user_id)).one()
-    session.add(
-        Operation(
-            tenant_id=app.tenant_id, connector_id=app.id or 0, account_id=account.id or 0, kind=OperationKind.CREATE,
-            state=OperationState.PENDING, due_at=clock(), created_by="ada", created_at=clock(),
-        )  # fmt: skip
-    )
+    given: dict[str, Any] = {"kind": OperationKind.CREATE, "state": OperationState.PENDING, "created_by": "ada"}
+    at = {"due_at": clock(), "created_at": clock()}
+    session.add(Operation(tenant_id=app.tenant_id, connector_id=app.id, account_id=account.id, **given, **at))
     session.flush()
 
 

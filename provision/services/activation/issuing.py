@@ -63,7 +63,7 @@ def why_blocked(
     return {number: one.standing for number, one in found.items()}
 
 
-def issue(  # noqa: PLR0913
+def issue(
     session: Session,
     tenant_id: int,
     user_ids: Collection[int],

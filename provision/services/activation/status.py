@@ -72,7 +72,9 @@ def status(session: Session, tenant_id: int, wanted: Wanted, kinds: Mapping[Any,
     state, source = _state(session, tenant_id, kinds, chosen, now)
     where = [*_where(tenant_id, wanted)]
     told = dict.fromkeys(Invited, 0)
-    for word, number in session.execute(sa.select(state, sa.func.count()).select_from(source).where(*where).group_by(state)):
+    for word, number in session.execute(
+        sa.select(state, sa.func.count()).select_from(source).where(*where).group_by(state)
+    ):
         told[Invited(word)] = number
     if wanted.state is not None:
         where.append(state == wanted.state.value)
@@ -94,9 +96,7 @@ def status(session: Session, tenant_id: int, wanted: Wanted, kinds: Mapping[Any,
     )
 
 
-def matching(
-    session: Session, tenant_id: int, wanted: Wanted, kinds: Mapping[Any, Any], now: datetime
-) -> list[int]:
+def matching(session: Session, tenant_id: int, wanted: Wanted, kinds: Mapping[Any, Any], now: datetime) -> list[int]:
     """Everybody whom the filter finds, whatever the page: for *select all that match*."""
     state, source = _state(session, tenant_id, kinds, settings.onboarding(session, tenant_id), now)
     query = sa.select(USERS.c.id).select_from(source).where(*_where(tenant_id, wanted))
@@ -120,9 +120,7 @@ _SINCE: Mapping[Invited, str] = {
 }
 
 
-def _state(
-    session: Session, tenant_id: int, kinds: Mapping[Any, Any], chosen: Any, now: datetime
-) -> tuple[Any, Any]:
+def _state(session: Session, tenant_id: int, kinds: Mapping[Any, Any], chosen: Any, now: datetime) -> tuple[Any, Any]:
     """Where a person stands, as an expression, and the tables it reads: people beside their latest link that counts."""
     newest = (
         sa.select(sa.func.max(ACTIVATIONS.c.id))
@@ -155,8 +153,8 @@ def _where(tenant_id: int, wanted: Wanted) -> list[Any]:
 def _beyond(tenant_id: int, place: int, *, turned: bool) -> Any:
     """Behind (or in front of) a person in the order of names; one who is no longer there leads back to the beginning."""
     other = USERS.alias()
-    name = sa.select(other.c.name_key).where(other.c.tenant_id == tenant_id, other.c.id == place).scalar_subquery()
-    name = sa.func.coalesce(name, "")
+    found = sa.select(other.c.name_key).where(other.c.tenant_id == tenant_id, other.c.id == place)
+    name = sa.func.coalesce(found.scalar_subquery(), "")
     if turned:
         return sa.or_(USERS.c.name_key < name, sa.and_(USERS.c.name_key == name, USERS.c.id < place))
     return sa.or_(USERS.c.name_key > name, sa.and_(USERS.c.name_key == name, USERS.c.id > place))
