@@ -40,7 +40,19 @@ def mark_imports_due(house: House) -> None:
             log.info("scheduled import refused", connector=connector_id, code=refused.code)
 
 
-TIMETABLE = (Timer("mark imports due", 15, mark_imports_due),)
+def mark_comparisons_due(house: House) -> None:
+    """Ask for the daily comparison of every app whose time has come; where a cycle is under way, a later tick asks."""
+    with house.db.reading() as session:
+        waiting = [(row.tenant_id, row.id) for row in cycles.comparison_due(session, house.now()) if row.id is not None]
+    for tenant_id, connector_id in waiting:
+        try:
+            with house.db.writing() as session:
+                cycles.request(session, tenant_id, connector_id, "schedule", house.now(), compare=True)
+        except ServiceError as refused:
+            log.info("comparison refused", connector=connector_id, code=refused.code)
+
+
+TIMETABLE = (Timer("mark imports due", 15, mark_imports_due), Timer("mark comparisons due", 60, mark_comparisons_due))
 
 
 class Running:

@@ -189,6 +189,13 @@ class Decision(StrEnum):
     IGNORE = "ignore"
 
 
+class DriftChoice(StrEnum):
+    """What was chosen about a value that differs there. Open: nobody has chosen yet. Alone: it stays as it is there."""
+
+    OPEN = "open"
+    ALONE = "alone"
+
+
 class Outcome(StrEnum):
     """How an event ended."""
 

@@ -13,7 +13,7 @@ there counts as moved, so *either* fills only what is empty here, reports where 
 nothing. A flow narrows this further: *on create* flows to new people only, *if empty* only where ours is empty.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provision.core.mapping.rows import Row
@@ -62,6 +62,13 @@ class Inbound:
     def sources(self, target: str) -> frozenset[str]:
         """The outside names that one of our attributes is read from."""
         return next((line.needs for line in self._lines if line.target == target), frozenset())
+
+    def accept(self, values_there: Values, user_now: Mapping[str, str | None], targets: Collection[str]) -> Taken:
+        """What a person accepts from an account, for these attributes of ours alone, whoever owns them."""
+        taken = {line.target: line.read(values_there) for line in self._lines if line.target in targets}
+        moved = {name: value for name, value in taken.items() if value != clean(user_now.get(name))}
+        values = {name: value for name, value in moved.items() if value is not None}
+        return Taken(values, tuple(name for name in moved if name not in values))
 
     def take(
         self, values_there: Values, user_now: Mapping[str, str | None], base: Values | None, *, creating: bool

@@ -8,6 +8,8 @@ Owns which attributes should hold what there, and what that would change; never 
     either   ours flows unless only they moved since the base (that flows in)    every value is sent
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +29,11 @@ class Change:
     attribute: str
     was: str | None
     becomes: str | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for exactly this difference: another value on either side is another one."""
+        return hashlib.sha256(json.dumps([self.attribute, self.was, self.becomes]).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 plan      what one account needs, from the person, the mapping, the switches and what was last seen there
 evidence  whether something found there is what we sent when the answer was lost
+drift     what differs there from what the mapping owns
 brake     how many may be taken away at once, coming in and going out
 """
 
 from provision.core.planning.brake import STANDARD, Brake, BrakeVerdict, Reason, judge_leaving, judge_outgoing
+from provision.core.planning.drift import Compared, compared, drifted
 from provision.core.planning.evidence import Found, Sent, judge_found
 from provision.core.planning.plan import BY_HAND, FEATURE_OF, WHOLE, Person, Plan, Rules, There, idle, plan, settled
 
@@ -16,6 +18,7 @@ __all__ = [
     "WHOLE",
     "Brake",
     "BrakeVerdict",
+    "Compared",
     "Found",
     "Person",
     "Plan",
@@ -23,6 +26,8 @@ __all__ = [
     "Rules",
     "Sent",
     "There",
+    "compared",
+    "drifted",
     "idle",
     "judge_found",
     "judge_leaving",

@@ -20,7 +20,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from provision.core.mapping import Outbound, clean
+from provision.core.mapping import Change, Outbound, clean, would_change
 from provision.core.ports import ENABLED, LICENCES, MANAGER
 from provision.core.protection import Protection
 from provision.core.vocabulary import Feature, Lifecycle, OperationKind, Situation, WhenLeft
@@ -61,7 +61,8 @@ class There:
 
     ``intent``: what people decided about it and is not done yet: ``enabled`` (True), ``by_hand`` (True: to disable or
     delete it), ``restore`` ({} or {"values": …}), ``despite_bin`` (True), ``licences`` (sku → bool); and ``sent``: the name
-    and other identifying values that a create carried whose outcome is open.
+    and other identifying values that a create carried whose outcome is open. ``drifts``: attribute → (fingerprint of a
+    difference, remedy code why it stays): it waits for a person's choice, or the choice was to leave it.
     """
 
     situation: Situation
@@ -72,6 +73,7 @@ class There:
     removed: str | None = None
     intent: Mapping[str, Any] = field(default_factory=dict)
     protection: Protection = field(default_factory=Protection)
+    drifts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,13 +225,11 @@ def _wanted_enabled(person: Person, there: There) -> bool | None:
 
 
 def _update(person: Person, there: There, rules: Rules, enabled: bool | None) -> Plan:
-    wanted = rules.outbound.wanted(person.values, there.observed, base=there.base, creating=False)
-    kept: dict[str, str] = {}
-    if there.protection.synced:
-        kept = {name: "set_by_directory_sync" for name in wanted if name not in rules.while_synced}
-    values = {name: value for name, value in wanted.items() if name not in kept}
+    found = would_change(rules.outbound, person.values, there.observed, base=there.base)
+    kept = {one.attribute: why for one in found if (why := _stays(one, there, rules))}
+    values = {one.attribute: one.becomes for one in found if one.attribute not in kept}
     changes: dict[str, tuple[Any, Any]] = {
-        name: (clean(there.observed.get(name)), value) for name, value in values.items()
+        one.attribute: (one.was, one.becomes) for one in found if one.attribute not in kept
     }
     if enabled is not None:
         changes[ENABLED] = (there.enabled, enabled)
@@ -237,6 +237,14 @@ def _update(person: Person, there: There, rules: Rules, enabled: bool | None) ->
     due = Plan(kind, there.anchor, values=values, enabled=enabled, changes=changes, here_only=kept)
     due = _with_bonds(due, person, there)
     return due if due.changes else Plan(here_only=kept)
+
+
+def _stays(change: Change, there: There, rules: Rules) -> str | None:
+    """Why a difference stays as it is there; None when ours is written over it."""
+    if there.protection.synced and change.attribute not in rules.while_synced:
+        return "set_by_directory_sync"
+    fingerprint, why = there.drifts.get(change.attribute, ("", ""))
+    return why if fingerprint == change.fingerprint else None
 
 
 def _with_bonds(due: Plan, person: Person, there: There) -> Plan:

@@ -24,6 +24,7 @@ from provision.core.vocabulary import (
     Approval,
     ConnectorState,
     Direction,
+    DriftChoice,
     Flow,
     Kind,
     Lifecycle,
@@ -271,6 +272,35 @@ class Account(SQLModel, table=True):
     intent: dict[str, Any] = json(added=True)
     sent_at: datetime | None = time()
     busy_until: datetime | None = time()
+
+
+class Drift(SQLModel, table=True):
+    """One attribute of an account that differed from what the mapping owns when it was last compared, and what was chosen.
+
+    No value is kept: both sides are read when they are shown. ``fingerprint`` stands for exactly the difference that was
+    met, so that another value there, or here, asks again.
+    """
+
+    __tablename__ = "drift_choices"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "id"),
+        sa.UniqueConstraint("account_id", "attribute"),
+        sa.Index("ix_drift_choices_connector", "connector_id", "choice", "id"),
+        sa.ForeignKeyConstraint(["tenant_id", "account_id"], ["accounts.tenant_id", "accounts.id"], ondelete="CASCADE"),
+        within("connectors", "connector_id"),
+        closed("choice", DriftChoice),
+    )
+
+    id: int | None = ident()
+    tenant_id: int = tenant()
+    connector_id: int = ref(nullable=False)
+    account_id: int = ref(nullable=False)
+    attribute: str = key_text()
+    fingerprint: str = text()
+    choice: DriftChoice = word(DriftChoice, DriftChoice.OPEN)
+    seen_at: datetime = time(nullable=False)
+    chosen_by: str = text(default="")
+    chosen_at: datetime | None = time()
 
 
 class Mapping(SQLModel, table=True):

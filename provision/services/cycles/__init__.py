@@ -7,13 +7,28 @@ taking     one batch as one, or without the account that cannot be stored
 observing  what pages show becomes account rows
 judging    whom each account belongs to
 absorbing  account rows become people
+comparing  what linked accounts hold that differs from what the mapping owns
+accepting  some of it is taken over, because a person says so
 ending     who vanished, what went empty, the brake, the watermark
 preview    what an import would do, row by row, and what a person decided about a row
 """
 
+from provision.services.cycles.accepting import accept
 from provision.services.cycles.ending import Leaving, leaving, release
 from provision.services.cycles.preview import PreviewCounts, PreviewRow, decide, preview_counts, preview_rows
-from provision.services.cycles.requests import due, held, history, latest, request, show, stop, unfinished
+from provision.services.cycles.requests import (
+    comparison_due,
+    due,
+    held,
+    history,
+    last_comparison,
+    latest,
+    next_comparison,
+    request,
+    show,
+    stop,
+    unfinished,
+)
 from provision.services.cycles.walk import Ways, run, run_requested
 
 __all__ = [
@@ -21,12 +36,16 @@ __all__ = [
     "PreviewCounts",
     "PreviewRow",
     "Ways",
+    "accept",
+    "comparison_due",
     "decide",
     "due",
     "held",
     "history",
+    "last_comparison",
     "latest",
     "leaving",
+    "next_comparison",
     "preview_counts",
     "preview_rows",
     "release",

@@ -4,7 +4,7 @@ Owns what is done about each verdict, and the bulk statements on people; judges 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -141,16 +141,20 @@ def _change(
         if adopting:
             entries.append(_entry(frame, case, "account.linked"))
         _settle(frame, case)
-        if case.person is None or not (case.taken.values or case.taken.kept):
+        # What goes empty waits for the brake, unless somebody accepts just that.
+        emptied = case.taken.emptied if case.item.id in frame.accepting else ()
+        if case.person is None or not (case.taken.values or case.taken.kept or emptied):
             continue
-        before = {name: case.person.values.get(name) for name in case.taken.values}
+        moved = {**case.taken.values, **dict.fromkeys(emptied)}
+        before = {name: case.person.values.get(name) for name in moved}
         conflicts = {name: list(pair) for name, pair in case.taken.kept.items()}
-        if case.taken.values:
-            case.person.values.update(case.taken.values)
-            case.person.origins.update(dict.fromkeys(case.taken.values, _origin(frame, now)))
+        if moved:
+            kept = {name: value for name, value in case.person.values.items() if name not in emptied}
+            case.person.values = {**kept, **case.taken.values}
+            case.person.origins.update(dict.fromkeys(moved, _origin(frame, now)))
             changed.append(case.person)
         text = {"kept": conflicts} if conflicts else {}
-        entries.append(_entry(frame, case, "user.updated", before=before, after=case.taken.values, text=text))
+        entries.append(_entry(frame, case, "user.updated", before=before, after=moved, text=text))
     update(session, changed, moment(session, now))
 
 
@@ -160,6 +164,9 @@ def _settle(frame: Frame, case: Case) -> None:
     What went empty there keeps its old base until the brake has spoken: if somebody edits it here meanwhile, both moved.
     """
     item, emptied = case.item, case.taken.emptied
+    if (accepted := frame.accepting.get(item.id)) is not None:
+        _settle_accepted(frame, item, accepted)
+        return
     if item.user_id is None or item.situation != Situation.LINKED:
         item.verdict = _told(case.verdict)
     before = item.base or {}
@@ -170,6 +177,14 @@ def _settle(frame: Frame, case: Case) -> None:
     item.user_id, item.situation = case.verdict.user_id, Situation.LINKED.value
     item.withheld = {"empties": list(emptied)} if emptied else None
     item.stale, item.touched = False, True
+
+
+def _settle_accepted(frame: Frame, item: Item, accepted: Collection[str]) -> None:
+    """What was accepted is the base of the next merge; everything else of the account waits as it did."""
+    names = {name for target in accepted for name in frame.inbound.sources(target)}
+    item.absorbed = {**item.absorbed, **{name: item.observed.get(name) for name in names}}
+    left = [name for name in item.empties if name not in accepted]
+    item.withheld, item.touched = {"empties": left} if left else None, True
 
 
 def _note(item: Item, verdict: Verdict) -> bool:
@@ -214,7 +229,7 @@ def _entry(
         user_id=user_id,
         account_id=case.item.id or None,
         connector_id=frame.connector_id,
-        cycle_id=frame.cycle_id,
+        cycle_id=frame.cycle_id or None,
         before=before or {},
         after=after or {},
         names={"user": name, "address": address, "app": frame.app},

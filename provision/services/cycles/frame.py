@@ -23,8 +23,9 @@ SIGHTS = ("pages", "seen", "unchanged", "left_alone", "failed")
 class Frame:
     """One cycle's fixed parts, read once at its start.
 
-    ``promised``: person → the account that somebody decided to link to them. ``outranked``: our attribute → the apps
-    whose values for it win over this one's.
+    ``outward``: outside names that only flow out; they are read to be compared. ``accepting``: account → the attributes of
+    ours that somebody accepts from it, and nothing else. ``promised``: person → the account that somebody decided to link
+    to them. ``outranked``: our attribute → the apps whose values for it win over this one's.
     """
 
     tenant_id: int
@@ -38,13 +39,15 @@ class Frame:
     chosen: frozenset[int] | None
     leaves_guests: bool
     when_gone: WhenGone
+    outward: tuple[str, ...] = ()
     promised: Mapping[int, int] = field(default_factory=dict)
+    accepting: Mapping[int, frozenset[str]] = field(default_factory=dict)
     outranked: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """The outside names to read: what rows need, and what rules compare."""
-        return tuple(dict.fromkeys((*self.inbound.attributes, *(rule.theirs for rule in self.rules))))
+        """The outside names to read: what rows need or write, and what rules compare."""
+        return tuple(dict.fromkeys((*self.inbound.attributes, *(rule.theirs for rule in self.rules), *self.outward)))
 
 
 @dataclass(slots=True)
@@ -123,6 +126,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         connector_id=connector_id,
         app=connector.name,
         inbound=inbound,
+        outward=tuple(row.theirs for row in rows if row.direction is not Direction.IN),
         rules=tuple(sorted((*inbound.rules, *own), key=lambda rule: rule.priority)),
         leaves_guests=connector.scope.get("guests") == "leave",
         when_gone=WhenGone(connector.when_gone),

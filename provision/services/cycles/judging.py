@@ -73,7 +73,12 @@ def waiting_suitors(session: Session, frame: Frame) -> Counter[int]:
 
 
 def take(frame: Frame, item: Item, person: Person) -> Taken:
-    """What an account means for its person, without what an app that stands before this one has brought."""
+    """What an account means for its person, without what an app that stands before this one has brought.
+
+    Where a person accepts some of it, it means just that.
+    """
+    if (accepted := frame.accepting.get(item.id)) is not None:
+        return frame.inbound.accept(item.observed, person.values, accepted)
     taken = frame.inbound.take(item.observed, person.values, item.base, creating=False)
     if not frame.outranked:
         return taken

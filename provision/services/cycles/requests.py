@@ -10,8 +10,10 @@ from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKi
 from provision.db import for_update
 from provision.services.errors import Conflict, NotFound, ServiceError
 
+COMPARED_EVERY = timedelta(days=1)
 
-def request(
+
+def request(  # noqa: PLR0913 – what is asked for, all by name
     session: Session,
     tenant_id: int,
     connector_id: int,
@@ -20,12 +22,14 @@ def request(
     *,
     preview: bool = False,
     full: bool = False,
+    compare: bool = False,
     chosen: list[int] | None = None,
 ) -> Cycle:
     """Ask for a cycle; one that is already under way is returned instead, so a double click asks once.
 
-    ``preview`` observes and counts only; ``full`` reads everything; ``chosen`` takes over just these accounts. Refused
-    with the reason when Import User is off, or when the app is paused or in quarantine.
+    ``preview`` observes and counts only; ``full`` reads everything; ``compare`` reads everything, takes nothing over and
+    compares what is linked with what the mapping owns; ``chosen`` takes over just these accounts. Refused with the reason
+    when Import User is off, or when the app is paused or in quarantine.
     """
     # Locked, so that two who ask at once get the same cycle.
     query = select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
@@ -34,7 +38,9 @@ def request(
         raise NotFound("no_such_app")
     if code := barred(connector):
         raise ServiceError(code, app=connector.name)
-    options: dict[str, Any] = {"preview": preview, "full": full}
+    options: dict[str, Any] = {"preview": preview or compare, "full": full or compare}
+    if compare:
+        options["compare"] = True
     if chosen is not None:
         options["chosen"] = sorted(set(chosen))
     waiting = unfinished(session, tenant_id, connector_id)
@@ -45,7 +51,7 @@ def request(
     cycle = Cycle(
         tenant_id=tenant_id,
         connector_id=connector_id,
-        kind=CycleKind.INCREMENTAL if connector.watermark and not full else CycleKind.INITIAL,
+        kind=CycleKind.INCREMENTAL if connector.watermark and not options["full"] else CycleKind.INITIAL,
         options=options,
         requested_by=actor,
         requested_at=now,
@@ -133,9 +139,41 @@ def due(session: Session, now: datetime) -> list[Connector]:
     return [connector for connector in session.exec(query).all() if _is_due(session, connector, now)]
 
 
+def comparison_due(session: Session, now: datetime) -> list[Connector]:
+    """Connectors to be compared: a day after the last comparison was asked for, so that downtime is caught up once.
+
+    What was never read is not compared; the first comparison comes a day after the first import.
+    """
+    query = select(Connector).where(Connector.state == ConnectorState.ACTIVE, col(Connector.watermark).is_not(None))
+    return [
+        connector
+        for connector in session.exec(query).all()
+        if not barred(connector) and (at := next_comparison(session, connector)) is not None and at <= now
+    ]
+
+
+def last_comparison(session: Session, connector: Connector) -> Cycle | None:
+    """The newest comparison of this connector, whatever its state."""
+    query = select(Cycle).where(
+        Cycle.tenant_id == connector.tenant_id,
+        Cycle.connector_id == connector.id,
+        col(Cycle.options)["compare"].as_boolean(),
+    )
+    return session.exec(query.order_by(col(Cycle.id).desc()).limit(1)).first()
+
+
+def next_comparison(session: Session, connector: Connector) -> datetime | None:
+    """When this connector is compared next by itself; None before its first import is done."""
+    last = last_comparison(session, connector)
+    if last is None:
+        first = select(Cycle).where(Cycle.connector_id == connector.id, Cycle.state == CycleState.DONE)
+        last = session.exec(first.order_by(col(Cycle.id)).limit(1)).first()
+    return None if last is None else last.requested_at + COMPARED_EVERY
+
+
 def _covers(waiting: Cycle, options: dict[str, Any]) -> bool:
     had = {"preview": False, "full": False, **waiting.options}
-    same = all(had.get(name) == options.get(name) for name in ("preview", "chosen"))
+    same = all(had.get(name) == options.get(name) for name in ("preview", "compare", "chosen"))
     return same and (bool(had["full"]) or not options["full"])
 
 

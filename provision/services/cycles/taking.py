@@ -64,6 +64,10 @@ class Part:
     counts: Counter[str] = field(default_factory=Counter)
     entries: list[events.Entry] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        """True when there is anything to count or to write down."""
+        return bool(self.counts or self.entries)
+
     def add(self, other: "Part") -> None:
         self.counts.update(other.counts)
         self.entries += other.entries

@@ -26,6 +26,7 @@ from provision.services import events
 from provision.services.cycles.ahead import Ahead
 from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, start
 from provision.services.cycles.circles import walked
+from provision.services.cycles.comparing import comparable, compare
 from provision.services.cycles.ending import end, mark_absent
 from provision.services.cycles.frame import COUNTS, SIGHTS, Frame
 from provision.services.cycles.frame import frame as frame_of
@@ -152,6 +153,7 @@ class _Walk:
         self._commit(lambda session, cycle, _: mark_absent(session, self.frame, cycle))
         self.absorb_rest()
         self.adopt_rest()
+        self.compare()
         self._commit(self._finish)
         log.info("cycle ended", cycle=self.cycle_id, connector=self.frame.connector_id)
 
@@ -176,6 +178,15 @@ class _Walk:
             suitors = waiting_suitors(session, self.frame)
         if suitors:
             self._each_stored(adoptable(), suitors=suitors)
+
+    def compare(self) -> None:
+        """Remember what linked accounts hold that differs from what the mapping owns."""
+
+        def take(session: Session, batch: Sequence[int], now: datetime) -> Part:
+            return compare(session, self.frame, batch, self.ways.kinds, now)
+
+        for conditions in comparable(self._row()):
+            self._each(conditions, take)
 
     def start_over(self) -> None:
         """The watermark or the position is lost: read everything. What was taken over stays so."""
@@ -281,6 +292,9 @@ class _Walk:
         """Take stored accounts over in order of id, a handful per commit."""
         if self.frame.chosen is not None:
             conditions += (ACCOUNTS.c.id.in_(self.frame.chosen),)
+        self._each(conditions, lambda session, batch, now: take_stored(session, self.frame, batch, now, suitors))
+
+    def _each(self, conditions: Sequence[Any], step: Callable[[Session, Sequence[int], datetime], Part]) -> None:
         last = 0
         while numbers := self._numbers(last, conditions):
             last = numbers[-1]
@@ -288,7 +302,8 @@ class _Walk:
             def take(session: Session, cycle: Cycle, connector: Connector, batch: Sequence[int] = numbers) -> None:
                 self._halt(cycle, connector)
                 now = self.ways.now()
-                self._progress(session, cycle, take_stored(session, self.frame, batch, now, suitors), now)
+                if part := step(session, batch, now):
+                    self._progress(session, cycle, part, now)
 
             self._commit(take)
 

@@ -4,6 +4,7 @@
                                                      ↘ unknown → doubts → resolve ↗
 
 reckoning   what is due for accounts at this moment
+drifting    what differs there from what the mapping owns
 enqueueing  an edit leaves an operation behind, in its own transaction
 answers     approve, decline, cancel, retry, and what asks
 claiming    what may leave now; the brake on what takes away
@@ -15,6 +16,7 @@ doubts      outcomes that nobody knows, and what a dead worker left
 from provision.services.outbox.answers import approve, asking, cancel, decline, retry
 from provision.services.outbox.claiming import AT_ONCE, Claim, Claimed, claim, open_for
 from provision.services.outbox.doubts import Doubt, Look, doubts, recover, resolve
+from provision.services.outbox.drifting import Met, drifting
 from provision.services.outbox.enqueueing import (
     NOBODY_ASKED,
     ONE_OF_MANY,
@@ -24,7 +26,7 @@ from provision.services.outbox.enqueueing import (
     enqueue,
     enqueue_accounts,
 )
-from provision.services.outbox.reckoning import App, Case, app_of, apps, reckon
+from provision.services.outbox.reckoning import App, Case, accounts, app_of, apps, reckon
 from provision.services.outbox.settling import settle
 
 __all__ = [
@@ -39,7 +41,9 @@ __all__ = [
     "Doubt",
     "Effect",
     "Look",
+    "Met",
     "Order",
+    "accounts",
     "app_of",
     "approve",
     "apps",
@@ -48,6 +52,7 @@ __all__ = [
     "claim",
     "decline",
     "doubts",
+    "drifting",
     "enqueue",
     "enqueue_accounts",
     "open_for",

@@ -3,8 +3,8 @@
 Owns reading what a plan is made from; decides nothing and changes nothing.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,11 +15,12 @@ from provision.core import protection
 from provision.core.mapping import compile_inbound, compile_outbound
 from provision.core.planning import Brake, Person, Plan, Rules, There, plan
 from provision.core.ports import Attribute
-from provision.core.tables import Account, Connector, Operation, User
+from provision.core.tables import Account, Connector, Drift, Operation, User
 from provision.core.vocabulary import (
     USER_ATTRIBUTES,
     Approval,
     ConnectorState,
+    DriftChoice,
     Lifecycle,
     OperationState,
     Situation,
@@ -32,6 +33,8 @@ from provision.services import mappings
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 OPERATIONS: sa.Table = Operation.__table__  # type: ignore[attr-defined]
 USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
+DRIFTS: sa.Table = Drift.__table__  # type: ignore[attr-defined]
+_STAYS = {DriftChoice.OPEN: "drift_open", DriftChoice.ALONE: "drift_left_alone"}
 
 
 UNFINISHED = (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
@@ -176,15 +179,33 @@ def blank(user_id: int) -> Row:
 
 
 def reckon(session: Session, app: App, rows: Collection[Row]) -> list[Case]:
-    """What is due for each of these accounts, in their order, in two statements whatever their number."""
+    """What is due for each of these accounts, in their order, in a handful of statements whatever their number."""
+    met = drifts(session, (row["id"] for row in rows))
+    return [
+        Case(row, stored, plan(person, replace(there, drifts=met.get(row["id"], {})), app.rules) if person else Plan())
+        for row, stored, person, there in sides(session, app, rows)
+    ]
+
+
+def sides(session: Session, app: App, rows: Collection[Row]) -> Iterator[tuple[Row, Row | None, Person | None, There]]:
+    """Each account with its person's row, and both as a judgement wants them."""
     persons = people(session, app.tenant_id, (row["user_id"] for row in rows))
     bosses = _anchors(session, app, {one["manager_id"] for one in persons.values() if one["manager_id"]})
-    cases = []
     for row in rows:
-        person = persons.get(row["user_id"])
-        due = Plan() if person is None else plan(_person(person, bosses), _there(app, row), app.rules)
-        cases.append(Case(row, person, due))
-    return cases
+        stored = persons.get(row["user_id"])
+        yield row, stored, None if stored is None else _person(stored, bosses), _there(app, row)
+
+
+def drifts(session: Session, ids: Iterable[int | None]) -> dict[int, dict[str, tuple[str, str]]]:
+    """By account, the differences that stay as they are there: attribute → (fingerprint, why)."""
+    wanted = {number for number in ids if number is not None}
+    found: dict[int, dict[str, tuple[str, str]]] = {}
+    if wanted:
+        columns = [DRIFTS.c[name] for name in ("account_id", "attribute", "fingerprint", "choice")]
+        query = sa.select(*columns).where(among(session, DRIFTS.c.account_id, wanted))
+        for account, attribute, fingerprint, choice in session.execute(query):
+            found.setdefault(account, {})[attribute] = (fingerprint, _STAYS[choice])
+    return found
 
 
 def _anchors(session: Session, app: App, managers: set[int]) -> dict[int, str]:

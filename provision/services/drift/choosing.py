@@ -1,0 +1,186 @@
+"""What a person chooses about what drifted, many at a time: accept in, push back, leave alone, or ask again.
+
+Owns what each answer does. *Push back* only leaves operations, *accept in* is the take-over of an import for just that
+attribute; nothing is sent from here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from provision.core.mapping import Change
+from provision.core.tables import Account
+from provision.core.vocabulary import DriftChoice
+from provision.db import among
+from provision.services import cycles, events, outbox
+from provision.services.drift.finding import DRIFTS, Side, present, sides
+from provision.services.errors import Conflict, NotFound, ServiceError
+from provision.services.outbox import Effect, Order
+
+_ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
+
+
+class Answer(StrEnum):
+    """Accept theirs here; push ours back there; leave it as it is; or ask again about what was left."""
+
+    ACCEPT = "accept"
+    PUSH = "push"
+    LEAVE = "leave"
+    WATCH = "watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What became of an answer: how many values it settled, what follows in which app, how many could not be accepted.
+
+    ``disputed``: accounts whose accepted value belongs to somebody else here.
+    """
+
+    done: int
+    left: int = 0
+    disputed: int = 0
+    effects: Sequence[Effect] = ()
+
+
+@dataclass
+class _Pick:
+    """One app's part of an answer: what was chosen of which account, as it differs now."""
+
+    side: Side
+    met: Mapping[int, outbox.Met]
+    picked: dict[int, list[tuple[int, Change]]] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> list[int]:
+        return [number for pairs in self.picked.values() for number, _ in pairs]
+
+
+def choose(session: Session, tenant_id: int, answer: Answer, shown: Mapping[int, str | None], order: Order) -> Chosen:
+    """Answer for these rows: id → the fingerprint that was shown (None: whatever it is now).
+
+    Raises NotFound when one is not there, Conflict("drift_changed") when one is not what was shown, and ServiceError with
+    what bars the answer for all of an app, or for the only one that was chosen.
+    """
+    picks, gone = _picks(session, tenant_id, shown, order)
+    if gone:
+        session.execute(sa.delete(DRIFTS).where(among(session, DRIFTS.c.id, gone)))
+    if answer is Answer.PUSH:
+        return _push(session, tenant_id, picks, order)
+    if answer is Answer.ACCEPT:
+        return _accept(session, tenant_id, picks, order)
+    return _keep(session, tenant_id, picks, order, answer)
+
+
+def _picks(
+    session: Session, tenant_id: int, shown: Mapping[int, str | None], order: Order
+) -> tuple[list[_Pick], list[int]]:
+    """By app, and the ids of what is in line again."""
+    query = sa.select(DRIFTS).where(DRIFTS.c.tenant_id == tenant_id, among(session, DRIFTS.c.id, list(shown)))
+    rows = list(session.execute(query.order_by(DRIFTS.c.id)).mappings())
+    if len(rows) != len(shown):
+        raise NotFound("drift_gone")
+    picks, gone = [], []
+    for number, side in sides(session, tenant_id, order.kinds, (row["connector_id"] for row in rows)).items():
+        own = [row for row in rows if row["connector_id"] == number]
+        pick = _Pick(side, present(session, side, (row["account_id"] for row in own), lock=True))
+        for row in own:
+            differs = pick.met[row["account_id"]].differs
+            now = next((one for one in differs if one.attribute == row["attribute"]), None)
+            if now is None:
+                gone.append(row["id"])
+            elif now.fingerprint != row["fingerprint"] or row["fingerprint"] != (shown[row["id"]] or now.fingerprint):
+                raise Conflict("drift_changed")
+            else:
+                pick.picked.setdefault(row["account_id"], []).append((row["id"], now))
+        picks.append(pick)
+    return picks, gone
+
+
+def _push(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Order) -> Chosen:
+    """Forget the drift: from now on ours belongs there again, and an operation brings the account in line."""
+    entries: list[events.Entry] = []
+    effects: list[Effect] = []
+    done = 0
+    for pick in picks:
+        if code := pick.side.bars_push:
+            raise ServiceError(code, app=pick.side.app.name)
+        done += len(pick.ids)
+        session.execute(sa.delete(DRIFTS).where(among(session, DRIFTS.c.id, pick.ids)))
+        accounts = list(pick.picked)
+        declined = (among(session, _ACCOUNTS.c.id, accounts), _ACCOUNTS.c.declined.is_not(None))
+        session.execute(sa.update(_ACCOUNTS).where(*declined).values(declined=None))
+        effects += outbox.enqueue_accounts(session, pick.side.app, accounts, order)
+        entries += _entries(pick, "account.pushed_back", order)
+    events.append(session, tenant_id, entries, order.now)
+    return Chosen(done, effects=effects)
+
+
+def _accept(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Order) -> Chosen:
+    """Take over, then let every other app follow."""
+    entries: list[events.Entry] = []
+    people: set[int] = set()
+    done = left = disputed = 0
+    for pick in picks:
+        left += _leave_unfit(pick)
+        chosen = {
+            account: frozenset(pick.side.takes[one.attribute] for _, one in pairs)
+            for account, pairs in pick.picked.items()
+        }
+        told = cycles.accept(session, tenant_id, pick.side.app.id, chosen, order.actor, order.now, order.kinds)
+        for clashed in {entry.account_id for entry in told if entry.action == "account.disputed"}:
+            disputed += pick.picked.pop(clashed or 0, None) is not None
+        session.execute(sa.delete(DRIFTS).where(among(session, DRIFTS.c.id, pick.ids)))
+        people |= {pick.met[account].account["user_id"] for account in pick.picked}
+        entries += told
+        done += len(pick.ids)
+    effects = outbox.enqueue(session, tenant_id, sorted(people), order) if people else []
+    events.append(session, tenant_id, entries, order.now)
+    return Chosen(done, left, disputed, effects)
+
+
+def _leave_unfit(pick: _Pick) -> int:
+    """Leave out what cannot be accepted, and say how many; when nothing is left, say why."""
+    fit = {
+        account: [(number, one) for number, one in pairs if pick.side.bars_accept(one) is None]
+        for account, pairs in pick.picked.items()
+    }
+    every = [one for pairs in pick.picked.values() for _, one in pairs]
+    pick.picked = {account: pairs for account, pairs in fit.items() if pairs}
+    if every and not pick.picked:
+        code = pick.side.bars_accept(every[0]) or "unknown"
+        raise ServiceError(code, app=pick.side.app.name, attribute=every[0].attribute)
+    return len(every) - len(pick.ids)
+
+
+def _keep(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Order, answer: Answer) -> Chosen:
+    """Remember the choice for exactly this difference; another value asks again."""
+    alone = answer is Answer.LEAVE
+    choice = DriftChoice.ALONE if alone else DriftChoice.OPEN
+    entries: list[events.Entry] = []
+    done = 0
+    for pick in picks:
+        chosen = {"choice": choice, "chosen_by": order.actor, "chosen_at": order.now}
+        session.execute(sa.update(DRIFTS).where(among(session, DRIFTS.c.id, pick.ids)).values(**chosen))
+        entries += _entries(pick, "account.left_alone" if alone else "account.watched", order)
+        done += len(pick.ids)
+    events.append(session, tenant_id, entries, order.now)
+    return Chosen(done)
+
+
+def _entries(pick: _Pick, action: str, order: Order) -> list[events.Entry]:
+    return [
+        events.Entry(
+            actor=order.actor,
+            action=action,
+            user_id=pick.met[account].account["user_id"],
+            account_id=account,
+            connector_id=pick.side.app.id,
+            before={one.attribute: one.was for _, one in pairs},
+            after={one.attribute: one.becomes if action == "account.pushed_back" else one.was for _, one in pairs},
+            names={**pick.met[account].names, "app": pick.side.app.name},
+        )
+        for account, pairs in pick.picked.items()
+    ]

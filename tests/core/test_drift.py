@@ -1,0 +1,143 @@
+"""What counts as drift, and what a comparison changes about what was known."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.core.mapping import Change, Row, compile_outbound
+from provision.core.planning import Person, Rules, There, compared, drifted, plan
+from provision.core.protection import Protection
+from provision.core.vocabulary import Direction, Flow, Lifecycle, OperationKind, Owner, Situation
+
+VALUES = st.sampled_from([None, "Nurse", "Lead Nurse", "naïve\nname"])
+NAMES = ("title", "department", "company")
+OUTSIDE = {"title": "jobTitle", "department": "department", "company": "companyName"}
+ON = {"import": True, "create": True, "edit": True, "delete": True}
+
+
+def rules(owner: Owner = Owner.OURS, flow: Flow = Flow.ALWAYS, **more: Any) -> Rules:
+    rows = [Row(Direction.BOTH, ours, theirs, owner=owner, flow=flow) for ours, theirs in OUTSIDE.items()]
+    return Rules(compile_outbound(rows), ON, **more)
+
+
+def person(lifecycle: Lifecycle = Lifecycle.ACTIVE, **values: str | None) -> Person:
+    return Person(lifecycle, values)
+
+
+def there(base: dict[str, Any] | None = None, **observed: str | None) -> There:
+    return There(Situation.LINKED, "anchor", True, observed=observed, base=base)
+
+
+def test_a_value_that_differs_from_what_is_ours_has_drifted() -> None:
+    assert drifted(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules()) == [
+        Change("jobTitle", "Lead Nurse", "Nurse")
+    ]
+
+
+def test_a_value_that_is_theirs_never_drifts() -> None:
+    assert drifted(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules(Owner.THEIRS)) == []
+
+
+def test_what_only_they_changed_comes_in_and_is_no_drift() -> None:
+    seen = there({"jobTitle": "Nurse"}, jobTitle="Lead Nurse")
+    assert drifted(person(title="Nurse"), seen, rules(Owner.EITHER)) == []
+
+
+def test_what_both_sides_changed_is_drift() -> None:
+    seen = there({"jobTitle": "Nurse"}, jobTitle="Lead Nurse")
+    assert [one.becomes for one in drifted(person(title="Matron"), seen, rules(Owner.EITHER))] == ["Matron"]
+
+
+@pytest.mark.parametrize("flow", [Flow.ON_CREATE, Flow.IF_EMPTY])
+def test_what_the_mapping_writes_once_does_not_drift(flow: Flow) -> None:
+    assert drifted(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules(flow=flow)) == []
+
+
+def test_what_was_never_read_there_is_not_called_drifted() -> None:
+    assert drifted(person(title="Nurse", department="North"), there(jobTitle="Nurse"), rules()) == []
+
+
+def test_nobody_who_has_left_drifts() -> None:
+    assert drifted(person(Lifecycle.LEFT, title="Nurse"), there(jobTitle="Lead"), rules()) == []
+
+
+@pytest.mark.parametrize("situation", [one for one in Situation if one is not Situation.LINKED])
+def test_only_linked_accounts_drift(situation: Situation) -> None:
+    assert drifted(person(title="Nurse"), There(situation, "a", True, {"jobTitle": "Lead"}), rules()) == []
+
+
+def test_what_has_vanished_there_does_not_drift() -> None:
+    seen = There(Situation.LINKED, "a", True, {"jobTitle": "Lead"}, removed="absent")
+    assert drifted(person(title="Nurse"), seen, rules()) == []
+
+
+def test_what_a_directory_there_owns_does_not_drift_but_what_is_ours_all_the_same_does() -> None:
+    seen = There(
+        Situation.LINKED, "a", True, {"jobTitle": "Lead", "companyName": "Old"}, protection=Protection(synced=True)
+    )
+    found = drifted(person(title="Nurse", company="New"), seen, rules(while_synced=frozenset({"companyName"})))
+    assert [one.attribute for one in found] == ["companyName"]
+
+
+def test_what_waits_for_a_choice_is_not_written_and_the_rest_is() -> None:
+    seen = there(jobTitle="Lead Nurse", department="Old")
+    ours = person(title="Nurse", department="New")
+    open_ = {one.attribute: (one.fingerprint, "drift_open") for one in drifted(ours, seen, rules())[:1]}
+    due = plan(ours, There(Situation.LINKED, "anchor", True, seen.observed, drifts=open_), rules())
+    assert due.kind is OperationKind.UPDATE
+    assert dict(due.values) == {"department": "New"}
+    assert due.here_only == {"jobTitle": "drift_open"}
+
+
+def test_a_new_value_of_ours_is_written_although_the_old_difference_was_left_alone() -> None:
+    (old,) = drifted(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules())
+    left = {"jobTitle": (old.fingerprint, "drift_left_alone")}
+    seen = There(Situation.LINKED, "anchor", True, {"jobTitle": "Lead Nurse"}, drifts=left)
+    assert plan(person(title="Nurse"), seen, rules()).kind is None
+    assert dict(plan(person(title="Matron"), seen, rules()).values) == {"jobTitle": "Matron"}
+
+
+@given(ours=st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES)), theirs=st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES)),
+       base=st.none() | st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES)), owner=st.sampled_from(Owner))  # fmt: skip
+def test_drift_is_exactly_what_a_plan_would_write(ours: Any, theirs: Any, base: Any, owner: Owner) -> None:
+    held = None if base is None else {OUTSIDE[name]: value for name, value in base.items()}
+    seen = there(held, **{OUTSIDE[name]: value for name, value in theirs.items()})
+    found = drifted(person(**ours), seen, rules(owner))
+    assert {one.attribute: one.becomes for one in found} == dict(plan(person(**ours), seen, rules(owner)).values)
+    assert owner is not Owner.THEIRS or found == []
+    every = {one.attribute: (one.fingerprint, "drift_open") for one in found}
+    waiting = There(Situation.LINKED, "anchor", True, seen.observed, held, drifts=every)
+    assert plan(person(**ours), waiting, rules(owner)).kind is None
+
+
+CHANGES = st.lists(
+    st.builds(Change, st.sampled_from(list(OUTSIDE.values())), VALUES, VALUES), unique_by=lambda one: one.attribute
+)
+
+
+@given(before=CHANGES, now=CHANGES)
+def test_a_comparison_ends_with_exactly_what_differs(before: list[Change], now: list[Change]) -> None:
+    known = {one.attribute: one.fingerprint for one in before}
+    found = compared(known, now)
+    for name in found.over:
+        del known[name]
+    for one in (*found.news, *found.moved):
+        known[one.attribute] = one.fingerprint
+    assert known == {one.attribute: one.fingerprint for one in now}
+    assert not compared(known, now)
+
+
+@given(before=CHANGES, now=CHANGES)
+def test_a_choice_is_forgotten_only_when_the_difference_is_another_one(before: list[Change], now: list[Change]) -> None:
+    found = compared({one.attribute: one.fingerprint for one in before}, now)
+    asked_again = {one.attribute for one in found.moved}
+    assert asked_again == {
+        one.attribute for one in now for old in before if old.attribute == one.attribute and old != one
+    }
+
+
+@given(one=st.builds(Change, st.text(), st.none() | st.text(), st.none() | st.text()), other=st.builds(Change, st.text(), st.none() | st.text(), st.none() | st.text()))  # fmt: skip
+def test_equal_fingerprints_mean_equal_differences(one: Change, other: Change) -> None:
+    assert (one.fingerprint == other.fingerprint) == (one == other)
