@@ -36,12 +36,13 @@ from provision.web import (
     reports,
     signin,
     statics,
+    tokens,
     users,
 )
 
 Connect = Callable[[Connector], Source]
 Clock = Callable[[], datetime]
-_PAGES = (signin, home, users, people, moves, recycling, apps, provisioning, imports, queue, reports)
+_PAGES = (signin, home, users, people, moves, recycling, apps, tokens, provisioning, imports, queue, reports)
 
 
 def open_house(settings: Settings | None = None, *, connect: Connect | None = None, now: Clock | None = None) -> House:

@@ -11,8 +11,8 @@ from sqlmodel import Session
 from provision.cli.common import ACTOR, app, house, json_option, tenant
 from provision.cli.shown import dump, say, table
 from provision.core.tables import Connector
-from provision.core.vocabulary import Approval, Feature, Role
-from provision.services import connectors, operators, tenants
+from provision.core.vocabulary import Approval, Feature, Role, TokenScope
+from provision.services import connectors, operators, tenants, tokens
 from provision.services.errors import ServiceError
 
 
@@ -235,6 +235,59 @@ def app_features(
     with at_home.db.writing() as session:
         row = connectors.features(session, owner.id or 0, row.id or 0, switches, approval, ACTOR, at_home.now())
     _print(owner.id or 0, row.id or 0, as_json, f"{row.name}: {_on(row) or 'nothing'} on, {row.approval}.")
+
+
+@app_group.command("token")
+@click.argument("slug", metavar="TENANT")
+@click.argument("name", metavar="APP")
+@click.option("--scope", type=click.Choice([scope.value for scope in TokenScope]), default=TokenScope.WRITE.value)
+@click.option("--days", type=int, default=180, show_default=True, help="How long it lives; a year at most.")
+@click.option("--list", "listing", is_flag=True, help="List the tokens there are.")
+@click.option("--revoke", type=int, metavar="ID", help="Let nobody in with this one any more.")
+@json_option
+def app_token(slug: str, name: str, scope: str, days: int, listing: bool, revoke: int | None, as_json: bool) -> None:
+    """Make a token for a client that pushes to us, and print it once; two may be valid at a time."""
+    at_home, (owner, row) = house(), app(slug, name)
+    at = (owner.id or 0, row.id or 0)
+    if listing:
+        _print_tokens(*at, as_json)
+        return
+    with at_home.db.writing() as session:
+        if revoke is not None:
+            kept, text = tokens.revoke(session, *at, revoke, ACTOR, at_home.now()), ""
+        else:
+            given = {"scope": TokenScope(scope), "days": days, "actor": ACTOR, "now": at_home.now()}
+            kept, text = tokens.issue(session, *at, **given, token_bytes=secrets.token_bytes)  # type: ignore[arg-type]
+    address = f"{at_home.settings.public_url}/scim/v2"
+    if as_json:
+        dump(
+            {
+                "id": kept.id,
+                "token": text or None,
+                "base_url": address,
+                "scope": kept.scope,
+                "expires_at": kept.expires_at,
+            }
+        )
+    elif text:
+        say(f"{row.name}: base URL {address}, valid until {kept.expires_at:%Y-%m-%d}. It is shown once:")
+        click.echo(text)
+    else:
+        say(f"The token {kept.hint}… is revoked.")
+
+
+def _print_tokens(tenant_id: int, connector_id: int, as_json: bool) -> None:
+    with house().db.reading() as session:
+        rows = tokens.of(session, tenant_id, connector_id)
+    told = [
+        {"id": one.id, "hint": one.hint, "scope": one.scope, "state": tokens.state(one, house().now()),
+         "created_by": one.created_by, "created_at": one.created_at, "expires_at": one.expires_at, "used_at": one.used_at}
+        for one in rows
+    ]  # fmt: skip
+    dump(told) if as_json else table(
+        ("Id", "Begins", "Scope", "State", "Until", "Last used"),
+        [tuple(one[name] for name in ("id", "hint", "scope", "state", "expires_at", "used_at")) for one in told],
+    )
 
 
 def _pairs(settings: tuple[str, ...]) -> dict[str, str]:

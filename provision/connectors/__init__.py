@@ -3,7 +3,7 @@
 Owns the registry; never makes a connector by itself and never opens a secret.
 """
 
-from provision.connectors import microsoft365
+from provision.connectors import microsoft365, scim_source
 from provision.connectors.credentials import Secret, parse_certificate, parse_secret
 from provision.connectors.http import Cloud, World
 from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, SecretAsked
@@ -45,6 +45,21 @@ KINDS: dict[Kind, KindSpec] = {
             takes={Offer.PASSWORD: PASSWORD_RIGHTS, Offer.PASS: PASS_RIGHTS},
             mark="lastPasswordChangeDateTime",
             judged_by="microsoft",
+        ),
+        KindSpec(
+            kind=Kind.SCIM_SOURCE,
+            label="SCIM client (source)",
+            config=scim_source.ScimSourceConfig,
+            is_target=False,
+            consents=False,
+            default_mappings=scim_source.DEFAULT_MAPPINGS,
+            matching=scim_source.MATCHING,
+            schema=scim_source.SCHEMA,
+            sign_in="userName",
+            build=scim_source.build,
+            about="An identity provider or HR system that pushes its people to us by SCIM 2.0, with a token of yours.",
+            pulled=False,
+            discover=scim_source.discover,
         ),
     )
 }

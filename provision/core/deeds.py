@@ -72,6 +72,8 @@ DEEDS: Mapping[str, Deed] = {
     "operation.retried": Deed("change", "update", "A change was asked for again"),
     "operations.held": Deed("change", "update", "The brake stopped what would have been taken away in %(app)s"),
     "settings.saved": Deed("change", "update", "Settings saved: %(attributes)s"),
+    "token.issued": Deed("change", "create", "A token for %(app)s was made"),
+    "token.revoked": Deed("change", "delete", "A token of %(app)s was revoked"),
     "user.added": Deed("change", "create", "Added here"),
     "user.created": Deed("change", "create", "Added from %(app)s"),
     "user.deleted": Deed("user", "left", "Deleted here"),

@@ -14,7 +14,7 @@ from provision.core.ports import Consenting, Refused
 from provision.core.remedies import explain
 from provision.core.tables import Connector
 from provision.core.vocabulary import Kind, Role
-from provision.services import connectors
+from provision.services import connectors, tokens
 from provision.services.connectors import Outside
 from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
 from provision.web import fields, guard
@@ -69,7 +69,7 @@ def show(app: int) -> Response:
     """One app: what it is connected to, what it may do there, and what we found."""
     with house().db.reading() as session:
         row = connectors.get(session, g.tenant.id, app)
-    return _show(row)
+    return shown(row)
 
 
 @bp.post("/t/<tenant>/apps/<int:app>")
@@ -83,7 +83,7 @@ def save(app: int) -> Response:
     try:
         _change(app, name, {**row.config, **given})
     except ServiceError as error:
-        return _show(row, {**row.config, **given, "app_name": name}, _problems(error), error.status)
+        return shown(row, {**row.config, **given, "app_name": name}, _problems(error), error.status)
     return after(url_for("apps.show", app=app), _("Saved."))
 
 
@@ -98,7 +98,7 @@ def secret(app: int) -> Response:
         at = (house().db.writing, house().connect, house().vault, g.tenant.id, app)
         connectors.renew_secret(*at, sealed, g.actor, house().now)
     except ServiceError as error:
-        return _show(row, errors=_problems(error, "credential_text"), status=error.status)
+        return shown(row, errors=_problems(error, "credential_text"), status=error.status)
     return after(url_for("apps.show", app=app), _("The new credential is sealed. Check again to use it at once."))
 
 
@@ -210,9 +210,14 @@ def _new(kind: str, values: dict[str, Any], errors: dict[str, str], status: int)
     )
 
 
-def _show(
-    row: Connector, values: dict[str, Any] | None = None, errors: dict[str, str] | None = None, status: int = 200
+def shown(
+    row: Connector,
+    values: dict[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+    **more: Any,
 ) -> Response:
+    """The app's page, after a refusal with what was entered; ``more`` is what a neighbour adds to it."""
     spec, notes = house().kinds[row.kind], connectors.notes(row)
     trouble, refused = notes.get("trouble"), notes.get("refused_consent")
     if trouble is None and row.reason:  # a cycle stopped it
@@ -235,7 +240,17 @@ def _show(
         refused=explain(refused["code"], refused["params"]) if refused else None,
         may_own=g.role == Role.OWNER,
         may_operate=g.role != Role.AUDITOR,
+        tokens=_tokens(row) if not spec.pulled else [],
+        base_url=f"{house().settings.public_url}/scim/v2",
+        **more,
     )
+
+
+def _tokens(row: Connector) -> list[dict[str, Any]]:
+    """What this app's clients sign in with, each with one word for its state."""
+    with house().db.reading() as session:
+        rows = tokens.of(session, row.tenant_id, row.id or 0)
+    return [{**one.model_dump(), "state": tokens.state(one, g.now)} for one in rows]
 
 
 def _standing(row: Connector) -> str:

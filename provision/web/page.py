@@ -202,7 +202,7 @@ def _nav(slug: str, open_: int) -> list[dict[str, Any]]:
     return [
         _entry(slug, _("Home"), "", "home", icon="home"),
         _entry(slug, _("Users"), "/users", "", icon="users", children=people),
-        _entry(slug, _("Apps"), "/apps", "apps", icon="apps"),
+        _entry(slug, _("Apps"), "/apps", "apps tokens", icon="apps"),
         _entry(slug, _("Provisioning"), "/provisioning", "provisioning", icon="arrows-exchange", children=due),
         _entry(slug, _("Reports"), "/reports", "", icon="report-analytics", children=reports),
     ]

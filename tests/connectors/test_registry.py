@@ -6,8 +6,9 @@ import pytest
 from pydantic import SecretBytes, SecretStr
 
 from provision.connectors import CLOUDS, KINDS, KindSpec, World
+from provision.core.expressions import compile_expression
 from provision.core.ports import Attribute, Consenting, Refused, Target
-from provision.core.vocabulary import USER_ATTRIBUTES, Direction, Feature, Kind, Owner
+from provision.core.vocabulary import USER_ATTRIBUTES, Direction, Feature, Kind, MappingKind, Owner
 
 SPEC = KINDS[Kind.MICROSOFT365]
 
@@ -70,7 +71,10 @@ def test_no_secret_is_a_setting_since_settings_are_shown_and_logged(spec: KindSp
 def test_default_rows_and_rules_name_attributes_that_there_are(spec: KindSpec) -> None:
     known = {attribute.name: attribute for attribute in spec.attributes({})}
     if known:
-        assert {row.theirs for row in spec.default_mappings} <= set(known)
+        plain = {row.theirs for row in spec.default_mappings if row.kind is MappingKind.ATTRIBUTE}
+        computed = {row.theirs for row in spec.default_mappings if row.kind is MappingKind.EXPRESSION}
+        assert plain <= set(known)
+        assert {name for text in computed for name in compile_expression(text).attributes} <= set(known)
         assert {rule.theirs for rule in spec.matching} <= set(known)
     assert not spec.is_target or spec.sign_in in known
 

@@ -64,12 +64,13 @@ def test_A_2_apps_lists_the_applications_and_leads_to_a_new_one_and_to_the_exist
     expect(visitor.page.get_by_label("Application Name")).to_have_value(APP)
     visitor.open("apps")
     visitor.click("Add an app")
+    visitor.click(visitor.page.get_by_role("main").get_by_role("link", name="Office 365"))
     expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("Office 365")
 
 
 def test_A_3_a_new_app_may_skip_the_step_that_federates_the_domain(owner: Any, visit: Visit) -> None:
     visitor = visit(owner)
-    visitor.open("apps/new")
+    visitor.open("apps/new?kind=microsoft365")
     visitor.says("You may skip “Configure Microsoft Online Services”.")
     visitor.says("until all users are imported from Office 365")
     visitor.open("apps/1")

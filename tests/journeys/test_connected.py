@@ -87,7 +87,7 @@ def test_A_9_provisioning_opens_with_the_dropdown_of_applications(connected: Any
 
 def test_A_10_choosing_an_application_loads_its_settings(connected: Any, visit: Visit) -> None:
     visitor = visit(connected)
-    visitor.open("apps/new")
+    visitor.open("apps/new?kind=microsoft365")
     visitor.page.get_by_label("Application Name").fill("Second tenant")
     visitor.page.get_by_label("Office 365 Tenant or verified domain").fill("fjordvik.example")
     visitor.page.get_by_text("Cloud and app registration").click()

@@ -19,11 +19,14 @@ ABSORBABLE = tuple(
 """Situations in which an account may be taken over, if it is stale."""
 
 
-def start(session: Session, cycle: Cycle, connector: Connector, now: datetime) -> None:
-    """Mark a requested cycle running, and remember what its end is judged against."""
+def start(session: Session, cycle: Cycle, connector: Connector, now: datetime, *, pulled: bool = True) -> None:
+    """Mark a requested cycle running, and remember what its end is judged against.
+
+    An app that is not ``pulled`` sends its changes by itself: there is nothing to read, so nothing is missing from it.
+    """
     cycle.state, cycle.started_at, cycle.progress_at = CycleState.RUNNING, now, now
     cycle.counts, cycle.watermark_before = dict.fromkeys(("pages", *COUNTS), 0), connector.watermark
-    full = cycle.options.get("full") or not connector.watermark
+    full = pulled and (cycle.options.get("full") or not connector.watermark)
     cycle.kind = CycleKind.INITIAL if full else CycleKind.INCREMENTAL
     there = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None), NO_GROUP)
     known = session.scalar(sa.select(sa.func.count()).where(ACCOUNTS.c.connector_id == connector.id, *there)) or 0

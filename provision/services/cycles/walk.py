@@ -127,7 +127,7 @@ class _Walk:
             if _rests(cycle, connector, now):
                 return None
             if cycle.state == CycleState.REQUESTED:
-                start(session, cycle, connector, now)
+                start(session, cycle, connector, now, pulled=self.ways.kinds[connector.kind].pulled)
             self.frame = frame_of(session, cycle, self.ways.kinds)
             mark_stale(session, connector)
             session.expunge(connector)
