@@ -24,6 +24,7 @@ from provision.services import connectors
 from provision.vault import Vault, keys_from_file, read_keys
 from provision.web import (
     apps,
+    deciding,
     guard,
     home,
     imports,
@@ -33,6 +34,7 @@ from provision.web import (
     provisioning,
     queue,
     recycling,
+    remedies,
     reports,
     signin,
     statics,
@@ -42,7 +44,22 @@ from provision.web import (
 
 Connect = Callable[[Connector], Source]
 Clock = Callable[[], datetime]
-_PAGES = (signin, home, users, people, moves, recycling, apps, tokens, provisioning, imports, queue, reports)
+_PAGES = (
+    signin,
+    home,
+    users,
+    people,
+    moves,
+    recycling,
+    apps,
+    tokens,
+    provisioning,
+    imports,
+    queue,
+    reports,
+    deciding,
+    remedies,
+)
 
 
 def open_house(settings: Settings | None = None, *, connect: Connect | None = None, now: Clock | None = None) -> House:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from provision import __version__
-from provision.cli import apps, people, recycling, running, writing
+from provision.cli import apps, deciding, people, recycling, running, writing
 from provision.cli.shown import say, sentence
 from provision.core.ports import OutsideError
 from provision.house import House
@@ -58,5 +58,12 @@ def provision() -> None:
     """Provision Microsoft 365: see what will change, change it once, know why, take it back."""
 
 
-for command in (*running.COMMANDS, *apps.COMMANDS, *people.COMMANDS, *writing.COMMANDS, *recycling.COMMANDS):
+for command in (
+    *running.COMMANDS,
+    *apps.COMMANDS,
+    *people.COMMANDS,
+    *writing.COMMANDS,
+    *recycling.COMMANDS,
+    *deciding.COMMANDS,
+):
     provision.add_command(command)

@@ -229,8 +229,9 @@ def _of_present(
     address = email or user.email or found.name
     _marked(session, account, _wish(app, found, address, order))
     if email is not None and email != user.email:
-        edit(session, app.tenant_id, user.id or 0, {"email": email}, order)
-    effects = outbox.enqueue(session, app.tenant_id, [user.id or 0], order, connector_id=app.id)
+        effects = edit(session, app.tenant_id, user.id or 0, {"email": email}, order).effects
+    else:
+        effects = outbox.enqueue(session, app.tenant_id, [user.id or 0], order, connector_id=app.id)
     names = {"user": shown(user.model_dump()), "address": user.email or "", "app": app.name}
     told = events.Entry(
         order.actor, "account.restore_chosen", user_id=user.id, account_id=account.id, connector_id=app.id, names=names

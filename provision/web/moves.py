@@ -123,11 +123,21 @@ def _question(session: Session, number: int, how: Move, error: ServiceError | No
         name=users.shown(row.model_dump()),
         how=how.value,
         fates=foreseeing.of_move(session, g.tenant.id, house().kinds, [number], how),
+        guards=_guards(session, number, how),
         refused=_reasons(preview.refused.values(), row, how),
         email=request.form.get("email", row.email or ""),
         errors=said(error) if isinstance(error, Invalid) else {},
         refusal=explain(error.code, error.params) if error and not isinstance(error, Invalid) else None,
     )
+
+
+def _guards(session: Session, number: int, how: Move) -> list[Remedy]:
+    """What protects this person's accounts from being taken away by anything but a person's own click."""
+    if how not in (Move.DISABLE, Move.DELETE):
+        return []
+    found = foreseeing.fixed(session, g.tenant.id, house().kinds, number).values()
+    codes = [one.why or (None if one.known else "protection_unknown") for one in found]
+    return [explain(code) for code in dict.fromkeys(codes) if code]
 
 
 def _wanted(how: str) -> Move:

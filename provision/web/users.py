@@ -92,6 +92,7 @@ def show(user: int) -> Response:
         told = [_event(event, detail) for event, detail in person.timeline]
         operations = queue.of_person(session, g.tenant.id, house().kinds, user)
         fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
+        decisions = {account.id: users.stand(session, g.tenant.id, account.id) for account in person.accounts}
     planned = _planned(operations)
     apps = {account.id: account.app_id for account in person.accounts}
     drifted = [
@@ -111,6 +112,7 @@ def show(user: int) -> Response:
         drifted=len(drifted),
         moving=any(one.view in queue.MOVING for one in operations),
         fixed=fixed,
+        decisions=decisions,
         may_edit=may_edit,
         editing=request.args.get("edit", "") if may_edit else "",
     )

@@ -113,3 +113,29 @@ def test_the_bin_lists_who_can_come_back_and_restores_them_under_another_address
     assert restored.json["email"] == "zoe.ek@fjordvik.example"
     assert writing("work", "--until-idle", "--json").json["done"] == 1
     assert writing("bin", "contoso", "M365", "--restore", lying["anchor"]).status == 1
+
+
+def test_an_account_is_protected_and_let_go_by_command(writing: Command) -> None:
+    writing(*ADD)
+    writing("work", "--until-idle")
+    protected = writing("user", "protect", "contoso", "zoe", "--json").json
+    assert (protected["protected"], protected["app"]) == ("protected_by_hand", "M365")
+    assert writing("user", "protect", "contoso", "zoe", "--emergency", "--json").json["protected"] == "break_glass"
+    assert writing("user", "unprotect", "contoso", "zoe", "--json").json["protected"] is None
+    refused = writing("user", "resolve", "contoso", "zoe", "restore")
+    assert refused.status == 1
+    assert "no longer" in refused.err or "under way" in refused.err
+
+
+def test_a_twin_in_the_recycle_bin_is_restored_by_command(writing: Command) -> None:
+    writing(*ADD)
+    writing("work", "--until-idle")
+    writing("user", "delete", "contoso", "zoe")
+    writing("work", "--until-idle")
+    writing(*ADD)
+    assert writing("work", "--until-idle", "--json").json["blocked"] == 1
+    (operation,) = writing("operations", "contoso", "--json").json
+    assert operation["error"] == "in_recycle_bin"
+    writing("user", "resolve", "contoso", "zoe", "restore")
+    assert writing("work", "--until-idle", "--json").json["done"] >= 1
+    assert writing("bin", "contoso", "M365", "--search", "zoe", "--json").json == []

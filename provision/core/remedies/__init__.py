@@ -17,13 +17,17 @@ _FALLBACK = "en"
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """One explanation. ``button`` is the label of what helps, empty when nothing is to be pressed."""
+    """One explanation. ``button`` is the label of what helps, empty when nothing is to be pressed.
+
+    ``actions``: what can be pressed, by the names of ``actions.toml``; the first is what ``button`` labels.
+    """
 
     code: str
     title: str
     what: str
     do: str
     button: str = ""
+    actions: tuple[str, ...] = ()
 
 
 def explain(code: str, params: Mapping[str, Any] | None = None, language: str = _FALLBACK) -> Remedy:
@@ -35,12 +39,19 @@ def explain(code: str, params: Mapping[str, Any] | None = None, language: str = 
     text = texts.get(code) or texts[UNKNOWN]
     values = {"code": code, **(params or {})}
     parts = {name: _fill(text.get(name, ""), values) for name in ("title", "what", "do", "button")}
-    return Remedy(code=code, **parts)
+    return Remedy(code=code, **parts, actions=actions().get(code, ()))
 
 
 def codes(language: str = _FALLBACK) -> frozenset[str]:
     """Every code that has an explanation in this language."""
     return frozenset(_texts(language))
+
+
+@functools.cache
+def actions() -> Mapping[str, tuple[str, ...]]:
+    """What can be pressed, code by code."""
+    file = resources.files(__package__) / "actions.toml"
+    return {code: tuple(names) for code, names in tomllib.loads(file.read_text(encoding="utf-8")).items()}
 
 
 @functools.cache

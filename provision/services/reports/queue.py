@@ -72,6 +72,7 @@ class Item:
     user_id: int | None
     user: str
     address: str
+    account_id: int
     app_id: int
     app: str
     changes: tuple[Change, ...]
@@ -254,6 +255,7 @@ def _item(row: Any, labels: Mapping[str, str], bosses: Mapping[tuple[int, str], 
         user_id=row["user_id"],
         user=shown({**row, "id": row["user_id"]}) if row["user_id"] else row["sign_in"],
         address=row["email"] or row["sign_in"],
+        account_id=row["account_id"],
         app_id=row["connector_id"],
         app=row["app"],
         changes=_changes(row, labels, bosses),

@@ -9,7 +9,17 @@ saving    the one way in which they are written
 showing   one person: what we hold beside what was last seen there, attribute by attribute
 """
 
-from provision.services.users.deciding import create_beside, link, protect, restore_twin, unlink
+from provision.services.users.deciding import (
+    Choice,
+    bring_back,
+    create_beside,
+    link,
+    look_there,
+    protect,
+    restore_twin,
+    stand,
+    unlink,
+)
 from provision.services.users.editing import add, edit, edit_many
 from provision.services.users.finding import (
     SORTS,
@@ -47,6 +57,7 @@ __all__ = [
     "AccountView",
     "BadCursor",
     "Cell",
+    "Choice",
     "Count",
     "Line",
     "Move",
@@ -60,6 +71,7 @@ __all__ = [
     "Stale",
     "Standing",
     "add",
+    "bring_back",
     "create_beside",
     "delete",
     "disable",
@@ -69,6 +81,7 @@ __all__ = [
     "everyone",
     "find",
     "link",
+    "look_there",
     "move",
     "move_many",
     "preview_many",
@@ -79,5 +92,6 @@ __all__ = [
     "search",
     "show",
     "shown",
+    "stand",
     "unlink",
 ]
