@@ -43,7 +43,6 @@ KINDS: dict[Kind, KindSpec] = {
             pace=Pace(rate=20.0, capacity=3_000.0),
             advanced="Cloud and app registration",
             takes={Offer.PASSWORD: PASSWORD_RIGHTS, Offer.PASS: PASS_RIGHTS},
-            mark="lastPasswordChangeDateTime",
             judged_by="microsoft",
         ),
         KindSpec(

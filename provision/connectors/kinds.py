@@ -58,8 +58,7 @@ class KindSpec:
     ``guests`` knows people from elsewhere as such. ``advanced`` is what its folded settings are called.
 
     ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can be
-    set from here. ``mark``: the attribute that moves with every change of a password. ``judged_by``: whose rules passwords
-    meet there.
+    set from here. ``judged_by``: whose rules passwords meet there.
     """
 
     kind: Kind
@@ -83,7 +82,6 @@ class KindSpec:
     pace: Pace = field(default_factory=Pace)
     advanced: str = "More settings"
     takes: Mapping[Offer, tuple[str, ...]] = field(default_factory=dict)
-    mark: str | None = None
     judged_by: str = ""
 
     def attributes(self, facts: Mapping[str, Any]) -> tuple[Attribute, ...]:

@@ -1,6 +1,7 @@
-"""Whether a password that an operator chose is good enough, judged without any network. Keeps and hashes nothing.
+"""Whether a password that somebody chose is good enough, judged without any network. Keeps and hashes nothing.
 
-It also makes the first password of an account.
+Operators' passwords are judged by ``judge``, those that people set by a link in ``choosing``. It also makes the first
+password of an account.
 
 NIST SP 800-63B-4: at least 15 characters where the password is the only factor, no rules about classes of characters, no
 cut, and a list of what is too common; long passwords are mostly guessed as repetitions and chains of common words, so
@@ -46,10 +47,15 @@ def judge(password: str, *, about: Sequence[str] = ()) -> str | None:
     if len(password) > MAXIMUM:
         return "password_long"
     plain = unicodedata.normalize("NFKC", password).casefold()
+    return "password_common" if common(plain, about) else None
+
+
+def common(plain: str, about: Sequence[str] = ()) -> bool:
+    """Whether too little is left when what everybody guesses first is taken out; ``plain`` is casefolded NFKC."""
     if len(set(plain)) < _SIGNS_AT_LEAST or _repeats(plain):
-        return "password_common"
+        return True
     own = [word for word in (key.casefold() for key in about) if len(word) >= 3]
-    return "password_common" if len(_without(plain, own)) < _LEFT_AT_LEAST else None
+    return len(_without(plain, own)) < _LEFT_AT_LEAST
 
 
 def initial(token_bytes: Callable[[int], bytes]) -> str:

@@ -309,3 +309,30 @@ class Consenting(Protocol):
     def consent_url(self, redirect_uri: str, state: str) -> str:
         """Where the browser goes to grant access."""
         ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A system that tells when a password was last changed, so that a lost answer can be looked up."""
+
+    def password_mark(self, anchor: str) -> str:
+        """A text that is another one after every change of this password. Asks once. Raises the six errors."""
+        ...
+
+
+@runtime_checkable
+class Passing(Protocol):
+    """A system that hands out passes with which a person signs in once and then chooses a password there."""
+
+    def access_pass(self, anchor: str, minutes: int) -> str:
+        """A fresh pass; an earlier one stops working. It is shown to its person and kept nowhere. Raises the six errors."""
+        ...
+
+
+@runtime_checkable
+class Expelling(Protocol):
+    """A system that can end the sessions that are open with an account."""
+
+    def end_sessions(self, anchor: str) -> None:
+        """Let every session of this account end. Raises the six errors."""
+        ...

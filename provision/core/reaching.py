@@ -58,6 +58,11 @@ def judge(lifecycle: Lifecycle, doors: Sequence[Door], *, addressed: bool, offer
     return refused or Standing("activation_no_account")
 
 
+def takes(door: Door, offer: Offer = Offer.PASSWORD) -> bool:
+    """Whether something can be set behind this very door now."""
+    return _bars(door, offer) is None and _open(door)
+
+
 def lacking(rights: Iterable[Mapping[str, Any]], needed: Sequence[str], *, known: bool) -> str:
     """The first needed right that a check found missing; empty when all are there, or nobody could tell."""
     states = {one.get("name"): one.get("state") for one in rights}

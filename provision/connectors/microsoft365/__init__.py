@@ -33,7 +33,7 @@ USERS = "/users"
 
 
 class Microsoft365:
-    """A tenant as Source, Carrier, Recycling and Consenting, for several threads at once.
+    """A tenant as Source, Carrier, Recycling, Consenting, Remembering, Passing and Expelling, for several threads at once.
 
     Builds its clients at the first call, so making one costs nothing.
     """
@@ -113,6 +113,18 @@ class Microsoft365:
     def set_password(self, anchor: str, password: str) -> None:
         """Set a password that its owner has chosen."""
         passwords.set_password(self._client(), anchor, password)
+
+    def password_mark(self, anchor: str) -> str:
+        """When the password was last changed."""
+        return passwords.mark(self._client(), anchor)
+
+    def access_pass(self, anchor: str, minutes: int) -> str:
+        """A Temporary Access Pass."""
+        return passwords.access_pass(self._client(), anchor, minutes)
+
+    def end_sessions(self, anchor: str) -> None:
+        """Let every session of this account end."""
+        passwords.end_sessions(self._client(), anchor)
 
     def discarded(self, attributes: Sequence[str]) -> Iterator[Discarded]:
         """Everybody in the recycle bin, newest first."""

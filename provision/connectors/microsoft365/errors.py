@@ -58,6 +58,8 @@ SAID: tuple[tuple[str, type[OutsideError], str, str], ...] = (
     (r"source resource object or one of the objects being referenced", Missing, "not_there", ""),
     (r"password complexity|banned password|password does not comply", Refused, "password_weak", "password"),
     (r"password of a user in a federated domain", Refused, "password_federated", "password"),
+    (r"temporary access pass policy|access pass.*(disabled|not (allowed|enabled))", Refused, "passes_off", ""),
+    (r"lifetime must be|lifetimeinminutes", Refused, "pass_lifetime", ""),
     (r"password must be specified", Refused, "required_there", "password"),
     (r"verified domain names", Refused, "domain_not_verified_there", "userPrincipalName"),
     (r"property userprincipalname is invalid", Refused, "sign_in_name_refused", "userPrincipalName"),

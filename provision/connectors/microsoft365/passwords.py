@@ -1,17 +1,27 @@
-"""Setting the password that a person has chosen.
+"""Setting the password that a person has chosen, or handing out a pass with which they choose one at Microsoft.
 
-Owns the one call and the words of its refusal; never keeps a password, and never tries twice.
+Owns these calls and the words of their refusal; never keeps a password or a pass, and never tries twice.
 https://learn.microsoft.com/graph/api/user-update (passwordProfile)
+https://learn.microsoft.com/graph/api/authentication-post-temporaryaccesspassmethods
 """
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
+from provision.connectors.http import Answer
+from provision.connectors.microsoft365.delta import RIGHT as READ_RIGHT
 from provision.connectors.microsoft365.graph import HIGH, Graph
 from provision.connectors.microsoft365.permissions import ROLES
 from provision.connectors.microsoft365.stories import ANCHOR, USER
-from provision.core.ports import Missing, OutsideError, Refused
+from provision.core.ports import Missing, OutsideError, Refused, Unreachable
 
 RIGHT = "User-PasswordProfile.ReadWrite.All"
+PASS_RIGHT = "UserAuthMethod-TAP.ReadWrite.All"  # noqa: S105 - the right's name
+SESSIONS_RIGHT = "User.ReadWrite.All"
+PASSES = "/users/{id}/authentication/temporaryAccessPassMethods"
+SESSIONS = "/users/{id}/revokeSignInSessions"
+CHANGED = "lastPasswordChangeDateTime"
 
 
 def set_password(graph: Graph, anchor: str, password: str) -> None:
@@ -20,26 +30,51 @@ def set_password(graph: Graph, anchor: str, password: str) -> None:
     Raises Refused: *password_weak*, *password_federated*, *password_synced*, *permission_missing*, *role_missing*,
     *protected_account*; Missing when nobody is there; and the others of the six errors.
     """
-    if not ANCHOR.fullmatch(anchor):
-        raise Missing("not_there")
     profile = {"password": password, "forceChangePasswordNextSignIn": False}
+    _person(graph, "PATCH", USER, anchor, {"passwordProfile": profile}, RIGHT)
+
+
+def mark(graph: Graph, anchor: str) -> str:
+    """When the password was last changed, as Microsoft writes it."""
+    found = graph.glance(USER, {"$select": f"id,{CHANGED}"}, right=READ_RIGHT, id=_known(anchor))
+    return str(found.get(CHANGED) or "")
+
+
+def access_pass(graph: Graph, anchor: str, minutes: int) -> str:
+    """A Temporary Access Pass for one use, shown in this one answer only; an earlier one is replaced by it.
+
+    Raises Refused("passes_off") where the tenant's policy allows none, Refused("pass_lifetime") for another lifetime than
+    the policy's, and the others of the six errors.
+    """
+    wanted = {"lifetimeInMinutes": minutes, "isUsableOnce": True}
+    body = _person(graph, "POST", PASSES, anchor, wanted, PASS_RIGHT).json()
+    found = body.get("temporaryAccessPass") if isinstance(body, dict) else None
+    if not isinstance(found, str) or not found:
+        raise Unreachable("unexpected_reply", sent=True, reason="shape")
+    return found
+
+
+def end_sessions(graph: Graph, anchor: str) -> None:
+    """Let the refresh tokens and browser sessions of an account end; running access tokens live on for up to an hour."""
+    _person(graph, "POST", SESSIONS, anchor, None, SESSIONS_RIGHT)
+
+
+def _person(graph: Graph, method: str, path: str, anchor: str, body: Mapping[str, Any] | None, right: str) -> Answer:
+    content = b"" if body is None else json.dumps(body).encode()
+    known = _known(anchor)
     failure: OutsideError
     try:
-        graph.send(
-            "PATCH",
-            USER,
-            json.dumps({"passwordProfile": profile}).encode(),
-            right=RIGHT,
-            headers=HIGH,
-            person=True,
-            id=anchor,
-        )
+        return graph.send(method, path, content, right=right, headers=HIGH, person=True, id=known)
     except OutsideError as error:
         failure = _worded(graph, error)
-    else:
-        return
     # Raised out here so that no context drags the password along.
     raise failure
+
+
+def _known(anchor: str) -> str:
+    if not ANCHOR.fullmatch(anchor):
+        raise Missing("not_there")
+    return anchor
 
 
 def _worded(graph: Graph, error: OutsideError) -> OutsideError:

@@ -15,7 +15,18 @@ MOST_MAILS = 250
 PASSWORD_SYMBOLS = frozenset("@#$%^&*-_!+=[]{}|\\:',.?/`~\"();<> ")
 PASSWORD_POLICIES = frozenset({"None", "DisablePasswordExpiration", "DisableStrongPassword"})
 PASSWORD_FLAGS = ("forceChangePasswordNextSignIn", "forceChangePasswordNextSignInWithMfa")
-BANNED = ("password", "passwort", "welcome", "qwerty", "fjordvik", "summer", "winter", "letmein", "microsoft")
+BANNED = (
+    "password",
+    "passwort",
+    "welcome",
+    "qwerty",
+    "fjordvik",
+    "summer",
+    "winter",
+    "letmein",
+    "microsoft",
+    "nordlysfestivalen",
+)
 LOOKALIKES = str.maketrans("013457@$!", "oleastasi")
 POINTS_NEEDED = 5
 

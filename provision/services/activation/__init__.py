@@ -3,22 +3,35 @@
 reach       whom a link can help, whom only later, whom not at all
 issuing     links for many at a time, and taking them back
 status      where everybody stands
+opening     whose link a token is, and what its page may show
+redeeming   the way from a link to a password, spent only on success
+lapsing     tries that nobody settled, looked up
+telling     what is written down about a try
 """
 
 from provision.services.activation.issuing import Issued, Sending, issue, revoke, why_blocked
+from provision.services.activation.lapsing import lapsed
+from provision.services.activation.opening import Bearer, look
+from provision.services.activation.redeeming import Redeemed, hand_pass, redeem
 from provision.services.activation.status import Line, Onboarding, Wanted, latest, matching, status
 from provision.services.links import link
 
 __all__ = [
+    "Bearer",
     "Issued",
     "Line",
     "Onboarding",
+    "Redeemed",
     "Sending",
     "Wanted",
+    "hand_pass",
     "issue",
+    "lapsed",
     "latest",
     "link",
+    "look",
     "matching",
+    "redeem",
     "revoke",
     "status",
     "why_blocked",

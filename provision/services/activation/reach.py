@@ -7,6 +7,7 @@ judgement as a condition, so that a hundred thousand people need not be loaded t
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from sqlmodel import Session, col, select
 from provision.core import protection
 from provision.core.onboarding import OnboardingSettings, Recipient
 from provision.core.protection import BY_HAND, LISTED
-from provision.core.reaching import Door, Standing, address_of, judge, lacking
+from provision.core.reaching import Door, Standing, address_of, judge, lacking, takes
 from provision.core.tables import Account, Connector, Operation, User
 from provision.core.vocabulary import ConnectorState, Lifecycle, Offer, Situation, key
 from provision.db import among
@@ -24,7 +25,7 @@ from provision.services.outbox.reckoning import UNFINISHED, stands
 USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 OPERATIONS: sa.Table = Operation.__table__  # type: ignore[attr-defined]
-_SEEN = ("id", "user_id", "connector_id", "anchor", "name", "situation", "enabled", "standing", "intent")
+_SEEN = ("id", "user_id", "connector_id", "anchor", "name", "situation", "enabled", "standing", "intent", "sent_at")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,16 @@ class Taking:
     @property
     def usable(self) -> bool:
         return not self.lacks and self.row.state != ConnectorState.QUARANTINED
+
+
+@dataclass(frozen=True)
+class Place:
+    """One account in which a link sets something now."""
+
+    connector: Connector
+    account_id: int
+    anchor: str
+    sent_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,22 @@ def reach(
         standing = judge(lifecycle, doors[person["id"]], addressed=address is not None, offer=offer)
         found[person["id"]] = Reached(person, standing, address)
     return found
+
+
+def places(
+    session: Session, tenant_id: int, user_id: int, kinds: Mapping[Any, Any], offer: Offer, lifecycle: Lifecycle
+) -> tuple[Standing, list[Place]]:
+    """Where a link of one person sets something at this moment, in the order of the apps; and why nowhere, if nowhere."""
+    apps = {one.row.id or 0: one for one in taking(session, tenant_id, kinds, offer)}
+    rows = _accounts(session, tenant_id, [user_id], list(apps))
+    doors = [_door(apps[row["connector_id"]], row) for row in rows]
+    standing = judge(lifecycle, doors, addressed=True, offer=offer)
+    found = [
+        Place(apps[row["connector_id"]].row, row["id"], row["anchor"], row["sent_at"])
+        for row, door in zip(rows, doors, strict=True)
+        if takes(door, offer)
+    ]
+    return standing, found
 
 
 def offered(settings: OnboardingSettings) -> Offer:

@@ -217,7 +217,9 @@ def _candidates(session: Session, app: App, now: datetime, limit: int, *, alone:
     flying = sa.exists().where(other.c.account_id == OPERATIONS.c.account_id, stands(other.c.state, *IN_FLIGHT))
     # The account's row is what everybody locks first who plans for it, so it is locked here too.
     query = sa.select(OPERATIONS).join(ACCOUNTS, ACCOUNTS.c.id == OPERATIONS.c.account_id)
-    query = query.where(*_due(app, now), sa.not_(flying))
+    # While somebody sets the password of an account, nothing else is sent about it.
+    free = sa.or_(ACCOUNTS.c.busy_until.is_(None), ACCOUNTS.c.busy_until <= now)
+    query = query.where(*_due(app, now), sa.not_(flying), free)
     if alone:
         query = query.where(OPERATIONS.c.alone)
     # Who was there at the most deaths goes last, so that chance does not look like poison.

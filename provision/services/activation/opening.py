@@ -1,0 +1,114 @@
+"""Whose link a token is, and what the page may show of them before anything is set.
+
+Owns the one look-up by token, which answers alike for unknown, used, expired and revoked links; changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from provision.core.choosing import Terms
+from provision.core.onboarding import OnboardingSettings, language_of
+from provision.core.tables import Activation, Tenant, User
+from provision.core.vocabulary import Lifecycle, Offer
+from provision.db import for_update
+from provision.services import links, settings
+from provision.services.activation.reach import Place, places
+
+_HERE = (Lifecycle.ACTIVE, Lifecycle.STAGED)
+_DOTS = "••••"
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What the page of a live link shows. ``masked``: enough to recognise oneself, too little to learn a name.
+
+    ``contact``: where help is, empty when the tenant named nobody; ``apps``: where the password will count.
+    """
+
+    organisation: str
+    masked: str
+    language: str
+    offer: Offer
+    expires_at: datetime
+    terms: Terms
+    contact: str
+    apps: tuple[str, ...]
+
+
+def look(session: Session, token: str, kinds: Mapping[Any, Any], now: datetime) -> Bearer | None:
+    """What a link's page shows; None for every link that does not hold."""
+    found = live(session, token, now)
+    if found is None:
+        return None
+    row, user, tenant = found
+    chosen = settings.onboarding(session, row.tenant_id)
+    _, there = places(session, row.tenant_id, row.user_id, kinds, Offer(row.offer), Lifecycle(user.lifecycle))
+    return Bearer(
+        organisation=chosen.organisation or tenant.name,
+        masked=masked(user.email or user.display_name or ""),
+        language=language_of(user.preferred_language, chosen.language),
+        offer=Offer(row.offer),
+        expires_at=row.expires_at,
+        terms=terms(user, tenant, chosen, there, kinds),
+        contact=chosen.reply_to,
+        apps=tuple(place.connector.name for place in there),
+    )
+
+
+def live(session: Session, token: str, now: datetime, *, lock: bool = False) -> tuple[Activation, User, Tenant] | None:
+    """The link of this token with its person, if it holds; ``lock`` for who is about to change it."""
+    if len(token) > links.LONGEST:
+        token = ""
+    query = (
+        select(Activation, User, Tenant)
+        .join(User, sa.and_(col(User.id) == Activation.user_id, col(User.tenant_id) == Activation.tenant_id))
+        .join(Tenant, col(Tenant.id) == Activation.tenant_id)
+        .where(
+            Activation.digest == links.digest_of(token),
+            links.live(links.ACTIVATIONS),
+            Activation.expires_at > now,
+            col(User.lifecycle).in_(_HERE),
+            col(Tenant.archived_at).is_(None),
+        )
+    )
+    return session.exec(for_update(session, query) if lock else query).first()
+
+
+def terms(
+    user: User, tenant: Tenant, chosen: OnboardingSettings, there: list[Place], kinds: Mapping[Any, Any]
+) -> Terms:
+    """What a password of this person must be."""
+    texts = (
+        user.given_name,
+        user.surname,
+        user.display_name,
+        user.username,
+        user.email,
+        tenant.name,
+        chosen.organisation,
+    )
+    words = {part for text in texts if text for part in _parts(text)}
+    judges = {kinds[place.connector.kind].judged_by for place in there} - {""}
+    return Terms(chosen.minimum_length, tuple(sorted(words)), frozenset(judges))
+
+
+def masked(name: str) -> str:
+    """A sign-in name of which only beginnings are left: ``p••••.v••••@fjordvik.example``. Its length is not told."""
+    local, at, domain = name.rpartition("@")
+    if not at:
+        return " ".join(f"{part[:1]}{_DOTS}" for part in name.split()[:4]) or _DOTS
+    parts = ".".join(f"{part[:1]}{_DOTS}" for part in local.split(".")[:4] if part)
+    return f"{parts or _DOTS}@{domain}"
+
+
+def _parts(text: str) -> list[str]:
+    """The words of a name or address: the local part whole and in pieces, the first label of the domain."""
+    local, at, domain = text.rpartition("@")
+    if at:
+        return [local, *local.replace("-", ".").replace("_", ".").split("."), domain.partition(".")[0]]
+    return text.replace("-", " ").split()

@@ -1,0 +1,380 @@
+"""From a link to a password that Microsoft 365 knows: every way this can go, on the real sandbox."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import select
+
+from provision.core.redeeming import Answer
+from provision.core.tables import Account, Activation, Connector, Event, Operation, User
+from provision.core.vocabulary import Lifecycle, OperationKind, OperationState
+from provision.house import House
+from provision.services import activation, outbox, users
+from provision.services.outbox.claiming import claim
+from tests.cast import Cast, Clock
+from tests.lobby import GOOD, OTHER, Lobby, race
+
+
+@pytest.fixture
+def lobby(house: House, cast: Cast, clock: Clock) -> Lobby:
+    return Lobby(house, cast.contoso, clock)
+
+
+BANNED_THERE = "Nordlysfestivalen-24"
+"""On the tenant's own list of banned words, which only the tenant knows."""
+
+
+def told(lobby: Lobby) -> list[str]:
+    with lobby.house.db.reading() as session:
+        return list(session.exec(select(Event.action).where(Event.actor == "activation link").order_by(Event.id)).all())
+
+
+def test_the_password_is_the_microsoft_365_password_from_that_moment(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    assert not lobby.signs_in(user, GOOD)
+    result = lobby.redeem(token)
+    assert (result.answer, result.code) == (Answer.DONE, None)
+    assert lobby.signs_in(user, GOOD)
+    row = lobby.row(user)
+    assert row.used_at == lobby.clock()
+    assert (row.reserved_until, lobby.account(user).busy_until) == (None, None)
+    assert told(lobby) == ["activation.redeemed"]
+
+
+def test_a_link_is_good_for_one_password(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    lobby.redeem(token)
+    again = lobby.redeem(token, OTHER)
+    assert (again.over, again.code) == (True, "activation_over")
+    assert lobby.signs_in(user, GOOD)
+
+
+@pytest.mark.parametrize("token", ["", "unknown", "x" * 43, "x" * 5_000, "\ud800", "%00", "'; DROP TABLE activations"])
+def test_an_unknown_link_is_over_like_any_other(lobby: Lobby, token: str) -> None:
+    assert lobby.redeem(token).over
+
+
+def test_used_expired_revoked_and_unknown_links_answer_alike(lobby: Lobby) -> None:
+    used, expired, revoked = (lobby.hire(number) for number in range(3))
+    lobby.redeem(used[1])
+    with lobby.house.db.writing() as session:
+        activation.revoke(session, lobby.tenant, [revoked[0].id or 0], "ada", lobby.clock())
+    lobby.clock.forward(hours=73)
+    answers = {lobby.redeem(token) for token in (used[1], expired[1], revoked[1], "unknown")}
+    assert answers == {lobby.redeem("another")}
+
+
+@pytest.mark.parametrize(
+    ("password", "again", "code"),
+    [
+        ("Loud-River", None, "chosen_short"),
+        ("Aa1-" * 2_500, None, "password_long"),
+        (GOOD, "Loud-River-52-Laddre", "password_differs"),
+        ("Loud-River-52\n-Ladder", None, "chosen_signs"),
+        ("Loud-River-52-🦊-Ladder", None, "chosen_signs"),
+        ("Password-Password-1", None, "chosen_common"),
+        ("loud river ladder field", None, "chosen_classes"),
+    ],
+)
+def test_a_password_that_breaks_a_rule_is_sent_nowhere_and_the_link_lives(
+    lobby: Lobby, password: str, again: str | None, code: str
+) -> None:
+    _, token = lobby.hire()
+    lobby.strike("status", "/v1.0/users/*", times=None, status=500, code="x", message="nobody may call")
+    refused = lobby.redeem(token, password, again)
+    assert (refused.answer, refused.code) == (Answer.WEAK, code)
+    lobby.sandbox.faults.clear()
+    assert lobby.redeem(token).answer is Answer.DONE
+
+
+def test_a_password_with_the_persons_own_name_is_refused(lobby: Lobby) -> None:
+    _, token = lobby.hire(given_name="Margarethe")
+    assert lobby.redeem(token, "margarethe-Runs-52-miles").code == "chosen_name"
+
+
+def test_microsofts_own_refusal_is_told_and_the_link_lives(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    refused = lobby.redeem(token, BANNED_THERE)
+    assert (refused.answer, refused.code) == (Answer.WEAK, "password_weak")
+    assert lobby.row(user).used_at is None
+    assert lobby.redeem(token).answer is Answer.DONE
+    assert told(lobby) == ["activation.failed", "activation.redeemed"]
+
+
+def test_a_hundred_failures_of_graph_cost_no_link(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    lobby.choose(link_hours=168)
+    for _ in range(100):
+        lobby.sandbox.faults.clear()
+        lobby.strike("status", "/v1.0/users/*", times=None, status=503, code="serviceNotAvailable", message="away")
+        assert lobby.redeem(token).code == "activation_later"
+        lobby.sandbox.faults.clear()
+        lobby.clock.forward(minutes=3)
+    assert lobby.redeem(token).answer is Answer.DONE
+    assert lobby.signs_in(user, GOOD)
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+def test_a_lost_answer_is_looked_up_before_anything_is_sent_again(lobby: Lobby, kind: str) -> None:
+    user, token = lobby.hire()
+    lobby.strike(kind, "/v1.0/users/*", method="PATCH")
+    assert lobby.redeem(token).code == "activation_doubt"
+    assert lobby.redeem(token, OTHER).code == "activation_busy"
+    lobby.clock.forward(minutes=3)
+    later = lobby.redeem(token, OTHER)
+    if kind == "drop_after":
+        assert later.code == "activation_already"
+        assert lobby.signs_in(user, GOOD)
+        assert lobby.redeem(token, OTHER).over
+    else:
+        assert later.answer is Answer.DONE
+        assert lobby.signs_in(user, OTHER)
+
+
+class _Killed(BaseException):
+    """The process ends here; nobody catches it."""
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_after_a_death_the_reservation_lapses_within_two_minutes_and_a_look_decides(lobby: Lobby, where: str) -> None:
+    user, token = lobby.hire()
+
+    def connect(row: Connector) -> Any:
+        return _Mortal(lobby.house.connect(row), where)
+
+    with pytest.raises(_Killed):
+        lobby.redeem(token, connect=connect)
+    assert lobby.redeem(token, OTHER).code == "activation_busy"
+    lobby.clock.forward(minutes=2)
+    assert activation.lapsed(lobby.ways()) == [lobby.row(user).id]
+    spent = lobby.row(user).used_at is not None
+    assert spent == (where == "after")
+    assert lobby.redeem(token, OTHER).over == spent
+    assert lobby.signs_in(user, GOOD if spent else OTHER)
+
+
+def test_a_reservation_stays_in_doubt_while_nobody_can_look(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    lobby.strike("drop_after", "/v1.0/users/*", method="PATCH")
+    lobby.redeem(token)
+    lobby.clock.forward(minutes=3)
+    lobby.strike("status", "/v1.0/users/*", times=None, status=503, code="x", message="away")
+    assert lobby.redeem(token, OTHER).code == "activation_later"
+    activation.lapsed(lobby.ways())
+    assert lobby.row(user).used_at is None
+    lobby.sandbox.faults.clear()
+    assert activation.lapsed(lobby.ways()) == [lobby.row(user).id]
+    assert lobby.row(user).used_at == lobby.clock()
+
+
+def test_of_ten_at_the_same_time_exactly_one_sets_its_password(lobby: Lobby) -> None:
+    for number in range(3):
+        user, token = lobby.hire(number)
+        results = race(lobby, token, [f"Loud-River-{n}2-Ladder" for n in range(10)])
+        accepted = [password for password, result in results if result.answer is Answer.DONE]
+        assert len(accepted) == 1
+        assert lobby.signs_in(user, accepted[0])
+        assert all(result.over or result.code in LOST for _, result in results if result.answer is not Answer.DONE)
+
+
+LOST = ("activation_busy", "activation_tries", "activation_over")
+
+
+def test_five_posts_in_ten_minutes_are_enough(lobby: Lobby) -> None:
+    _, token = lobby.hire()
+    for _ in range(5):
+        assert lobby.redeem(token, "short").code == "chosen_short"
+    assert lobby.redeem(token).code == "activation_tries"
+    lobby.clock.forward(minutes=11)
+    assert lobby.redeem(token).answer is Answer.DONE
+
+
+def test_nothing_is_set_while_something_about_the_account_is_on_its_way(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    _operate(lobby, user, OperationState.RUNNING)
+    assert lobby.redeem(token).code == "activation_busy"
+    with lobby.house.db.writing() as session:
+        session.execute(sa.update(Operation).values(state=OperationState.DONE))
+    assert lobby.redeem(token).answer is Answer.DONE
+
+
+def test_nothing_is_sent_about_an_account_while_its_password_is_being_set(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    _operate(lobby, user, OperationState.PENDING)
+    claimed: list[int] = []
+
+    def connect(row: Connector) -> Any:
+        return _Watched(lobby.house.connect(row), lambda: claimed.append(_claimable(lobby)))
+
+    lobby.redeem(token, connect=connect)
+    assert claimed == [0]
+    assert _claimable(lobby) == 1
+
+
+@pytest.mark.parametrize("change", ["disabled", "deleted"])
+def test_the_link_of_somebody_who_was_disabled_or_deleted_is_over(lobby: Lobby, change: str) -> None:
+    user, token = lobby.hire()
+    how = users.Move.DISABLE if change == "disabled" else users.Move.DELETE
+    with lobby.house.db.writing() as session:
+        users.move(session, lobby.tenant, user.id or 0, how, outbox.Order("ada", lobby.clock(), lobby.house.kinds))
+    assert lobby.redeem(token).over
+
+
+def test_a_person_whose_lifecycle_moved_otherwise_has_no_link_either(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    with lobby.house.db.writing() as session:
+        session.execute(sa.update(User).where(User.id == user.id).values(lifecycle=Lifecycle.SUSPENDED))  # type: ignore[arg-type]
+    assert lobby.redeem(token).over
+
+
+@pytest.mark.parametrize(
+    ("standing", "facts"),
+    [
+        ({"synced": True}, {}),
+        ({"guest": True}, {}),
+        ({}, {"domains": [{"name": "fjordvik.example", "federated": True}]}),
+    ],
+)
+def test_what_became_impossible_after_the_mail_is_told_and_changes_nothing(
+    lobby: Lobby, standing: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    user, token = lobby.hire()
+    with lobby.house.db.writing() as session:
+        session.execute(sa.update(Account).where(Account.user_id == user.id).values(standing=standing))  # type: ignore[arg-type]
+        app = session.get(Connector, lobby.app)
+        assert app is not None
+        app.facts = {**app.facts, **facts}
+        session.add(app)
+    assert lobby.redeem(token).code == "activation_ask"
+    assert lobby.row(user).used_at is None
+    assert told(lobby) == ["activation.failed"]
+
+
+def test_a_right_taken_away_after_the_mail_leads_to_the_administrator(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    lobby.sandbox.unassign_role("User Administrator")
+    lobby.sandbox.expire_tokens()
+    assert lobby.redeem(token).code == "activation_ask"
+    row = lobby.row(user)
+    assert row.used_at is None
+    assert row.outcomes[str(lobby.app)]["code"] == "role_missing"
+
+
+def test_sessions_end_where_the_tenant_wants_it(lobby: Lobby) -> None:
+    quiet, strict = lobby.hire(0), lobby.hire(1)
+    lobby.redeem(quiet[1])
+    lobby.choose(sign_out=True)
+    lobby.redeem(strict[1])
+    assert "sessions" not in lobby.row(quiet[0]).outcomes[str(lobby.app)]
+    assert lobby.row(strict[0]).outcomes[str(lobby.app)]["sessions"] == "ended"
+
+
+def test_a_password_counts_even_if_the_sessions_could_not_be_ended(lobby: Lobby) -> None:
+    lobby.choose(sign_out=True)
+    user, token = lobby.hire()
+    lobby.strike(
+        "status", "/v1.0/users/*/revokeSignInSessions", status=403, code="Authorization_RequestDenied", message=""
+    )
+    assert lobby.redeem(token).answer is Answer.DONE
+    assert lobby.row(user).outcomes[str(lobby.app)]["sessions"] != "ended"
+
+
+def test_a_pass_is_handed_out_once_instead_of_a_password(lobby: Lobby) -> None:
+    lobby.choose(access_pass=True)
+    user, token = lobby.hire()
+    assert lobby.redeem(token).over, "a link for a pass sets no password"
+    handed = activation.hand_pass(lobby.ways(), token)
+    assert handed.answer is Answer.DONE
+    assert handed.handed is not None
+    assert handed.handed not in repr(handed)
+    assert handed.handed not in repr(lobby.row(user))
+    assert activation.hand_pass(lobby.ways(), token).over
+
+
+def test_a_tenant_that_allows_no_passes_costs_no_link(lobby: Lobby) -> None:
+    lobby.choose(access_pass=True)
+    user, token = lobby.hire()
+    lobby.sandbox.faults.turn(pass_policy=0)
+    assert activation.hand_pass(lobby.ways(), token).code == "activation_ask"
+    assert lobby.row(user).outcomes[str(lobby.app)]["code"] == "passes_off"
+    lobby.sandbox.faults.turn(pass_policy=1)
+    assert activation.hand_pass(lobby.ways(), token).answer is Answer.DONE
+
+
+def test_the_page_of_a_link_shows_enough_to_recognise_oneself_and_no_more(lobby: Lobby) -> None:
+    _, token = lobby.hire(email="priya.venkataraman@fjordvik.example", preferred_language="de-AT")
+    with lobby.house.db.reading() as session:
+        bearer = activation.look(session, token, lobby.house.kinds, lobby.clock())
+        assert activation.look(session, "unknown", lobby.house.kinds, lobby.clock()) is None
+    assert bearer is not None
+    assert bearer.masked == "p••••.v••••@fjordvik.example"
+    assert (bearer.organisation, bearer.language, bearer.apps) == ("Contoso", "de", ("Office 365",))
+    assert bearer.terms.judged_by == frozenset({"microsoft"})
+
+
+def test_looking_at_a_link_changes_nothing(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    before = lobby.row(user)
+    with lobby.house.db.reading() as session:
+        for _ in range(20):
+            activation.look(session, token, lobby.house.kinds, lobby.clock())
+    assert lobby.row(user) == before
+
+
+def _operate(lobby: Lobby, user: User, state: OperationState) -> None:
+    account = lobby.account(user)
+    given: dict[str, Any] = {
+        "kind": OperationKind.UPDATE,
+        "state": state,
+        "created_by": "ada",
+        "tenant_id": lobby.tenant,
+    }
+    at = {"due_at": lobby.clock(), "created_at": lobby.clock()}
+    with lobby.house.db.writing() as session:
+        session.add(Operation(connector_id=lobby.app, account_id=account.id or 0, **given, **at))
+
+
+def _claimable(lobby: Lobby) -> int:
+    """How many operations would be taken now; they are left as they are."""
+    with lobby.house.db.reading() as session:
+        app = session.get(Connector, lobby.app)
+        assert app is not None
+        taken = claim(session, outbox.app_of(session, app, lobby.house.kinds), lobby.clock())
+        session.rollback()
+    return len(taken.running) + taken.nothing + taken.cancelled + taken.asks
+
+
+class _Watched:
+    """A port that calls ``then`` at the very moment a password goes out."""
+
+    def __init__(self, port: Any, then: Any) -> None:
+        self._port, self._then = port, then
+
+    def set_password(self, anchor: str, password: str) -> None:
+        self._then()
+        self._port.set_password(anchor, password)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
+class _Mortal(_Watched):
+    """A port whose process dies just before or just after the password went out."""
+
+    def __init__(self, port: Any, where: str) -> None:
+        super().__init__(port, None)
+        self._where = where
+
+    def set_password(self, anchor: str, password: str) -> None:
+        if self._where == "after":
+            self._port.set_password(anchor, password)
+        raise _Killed
+
+
+def test_an_activation_row_holds_no_password(lobby: Lobby) -> None:
+    _, token = lobby.hire()
+    lobby.redeem(token)
+    with lobby.house.db.reading() as session:
+        rows = session.exec(select(Activation)).all()
+        assert GOOD not in repr([row.model_dump() for row in rows])
