@@ -12,7 +12,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from provision.house import LEADER, House
-from provision.services import cycles, worker
+from provision.services import activation, cycles, worker
 from provision.services.errors import ServiceError
 
 log = structlog.get_logger()
@@ -52,7 +52,16 @@ def mark_comparisons_due(house: House) -> None:
             log.info("comparison refused", connector=connector_id, code=refused.code)
 
 
-TIMETABLE = (Timer("mark imports due", 15, mark_imports_due), Timer("mark comparisons due", 60, mark_comparisons_due))
+def settle_lapsed_links(house: House) -> None:
+    """Look up what became of passwords whose setting was cut short."""
+    activation.lapsed(house.ways())
+
+
+TIMETABLE = (
+    Timer("mark imports due", 15, mark_imports_due),
+    Timer("mark comparisons due", 60, mark_comparisons_due),
+    Timer("settle lapsed links", 30, settle_lapsed_links),
+)
 
 
 class Running:
