@@ -3,6 +3,7 @@
 Owns the names ``PROVISION_*`` and what is refused at the door; knows nothing of what the settings are used for.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -34,6 +35,10 @@ class Settings(BaseSettings):
     custom_login_url: str = Field("", description="login host of the cloud 'custom'")
     custom_graph_url: str = Field("", description="Graph host of the cloud 'custom'")
     custom_ca_bundle: Path | None = Field(None, description="CA certificates that the cloud 'custom' is checked with")
+    private_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="private networks in which apps with an address of their own may be, like 10.1.0.0/16, 127.0.0.0/8",
+    )
     session_idle_minutes: int = Field(30, ge=1, le=720)
     session_hours: int = Field(12, ge=1, le=72)
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
@@ -42,6 +47,14 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.strip().rstrip("/")
+
+    @field_validator("private_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        texts = [text.strip() for text in value.split(",") if text.strip()] if isinstance(value, str) else value
+        for text in texts if isinstance(texts, list | tuple) else ():
+            ip_network(text)
+        return texts
 
     @model_validator(mode="after")
     def _safe(self) -> "Settings":

@@ -12,7 +12,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from provision import cli, logs, serving
 from provision.config import Settings
-from provision.connectors import CLOUDS, KINDS, Cloud, Secret, World, parse_certificate, parse_secret
+from provision.connectors import CLOUDS, KINDS, Cloud, Reach, Secret, World, networks, parse_certificate, parse_secret
 from provision.core.ports import Source
 from provision.core.tables import Connector
 from provision.core.vocabulary import Kind
@@ -149,6 +149,8 @@ def _world(settings: Settings, now: Clock, sandbox: Callable[[], Sandbox], *, us
         now=now,
         default_client_id=settings.microsoft_client_id or None,
         default_secret=_default_secret(settings),
+        reach=Reach(networks(settings.private_networks)),
+        ca_bundle=settings.custom_ca_bundle,
     )
 
 

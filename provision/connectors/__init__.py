@@ -12,6 +12,8 @@ from provision.connectors.microsoft365.config import Microsoft365Config
 from provision.connectors.microsoft365.consent import read_consent
 from provision.connectors.microsoft365.permissions import PASS_RIGHTS, PASSWORD_RIGHTS
 from provision.connectors.microsoft365.schema import ATTRIBUTES
+from provision.connectors.reach import Reach, networks
+from provision.connectors.scim.spec import SPEC as SCIM
 from provision.core.ports import Pace
 from provision.core.vocabulary import Kind, Offer
 
@@ -60,6 +62,7 @@ KINDS: dict[Kind, KindSpec] = {
             pulled=False,
             discover=scim_source.discover,
         ),
+        SCIM,
     )
 }
 
@@ -70,9 +73,11 @@ __all__ = [
     "KindSpec",
     "MappingDefault",
     "MatchingRule",
+    "Reach",
     "Secret",
     "SecretAsked",
     "World",
+    "networks",
     "parse_certificate",
     "parse_secret",
 ]

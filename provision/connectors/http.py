@@ -24,6 +24,7 @@ import structlog
 import tenacity
 
 from provision.connectors.credentials import Secret
+from provision.connectors.reach import Reach
 from provision.core.ports import Refused, Throttled, Unreachable
 
 BODY_LIMIT = 20 * 1024 * 1024
@@ -31,6 +32,9 @@ BODY_LIMIT = 20 * 1024 * 1024
 
 PATIENCE = 120.0
 """Seconds that one answer may take to arrive in full, however steadily it drips."""
+
+FREE_BODY_LIMIT, FREE_PATIENCE = 5 * 1024 * 1024, 10.0
+"""The same two where the address is a person's own: whoever answers there is nobody's partner yet."""
 
 LONGEST_REST = 900.0
 """Seconds beyond which nobody is believed who asks us to wait."""
@@ -67,7 +71,10 @@ class Cloud:
 
 @dataclass(frozen=True)
 class World:
-    """What a connector is given of the world around it: the clouds there are, time, chance and default credentials."""
+    """What a connector is given of the world around it: the clouds there are, time, chance and default credentials.
+
+    ``reach`` and ``ca_bundle`` are for kinds whose address a person types: where they may lead, and whom they may trust.
+    """
 
     clouds: Mapping[str, Cloud]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -77,6 +84,8 @@ class World:
     chance: Callable[[], float] = random.random
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     clock: Callable[[], float] = time.monotonic
+    reach: Reach = field(default_factory=Reach)
+    ca_bundle: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +122,21 @@ class Answer:
 
 
 class Wire:
-    """One host and a client for it. Nothing is ever sent to another scheme, host or port, and redirects are answers."""
+    """One host and a client for it. Nothing is ever sent to another scheme, host or port, and redirects are answers.
 
-    def __init__(self, url: str, cloud: Cloud, world: World) -> None:
+    With ``reach`` the address is a person's own: it is judged before every call, and the judged one is connected to.
+    """
+
+    def __init__(self, url: str, cloud: Cloud, world: World, reach: Reach | None = None) -> None:
         self.url = url.rstrip("/")
-        self._world = world
-        self._origin = origin(self.url)
+        self._world, self._reach = world, reach
+        self._limit, self._patience = (FREE_BODY_LIMIT, FREE_PATIENCE) if reach else (BODY_LIMIT, PATIENCE)
+        self._origin = origin(self.url, plain=reach is not None)
         self._client = httpx2.Client(
             transport=cloud.transport(self.url) if cloud.transport else None,
             verify=_trust(cloud),
             trust_env=cloud.public,
-            timeout=httpx2.Timeout(connect=5, read=60, write=30, pool=10),
+            timeout=httpx2.Timeout(connect=5, read=FREE_PATIENCE if reach else 60, write=30, pool=10),
             limits=httpx2.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=90),
             headers={"User-Agent": "provision"},
             follow_redirects=False,
@@ -133,7 +146,7 @@ class Wire:
 
     def serves(self, link: str) -> bool:
         """Tell whether a link leads to exactly this scheme, host and port."""
-        return origin(link) == self._origin is not None
+        return origin(link, plain=self._reach is not None) == self._origin is not None
 
     def send(
         self,
@@ -154,9 +167,7 @@ class Wire:
         began = self._world.clock()
         failure: Unreachable
         try:
-            request = self._client.build_request(
-                method, url, headers={**(headers or {}), "client-request-id": ours}, content=content
-            )
+            request = self._request(method, url, {**(headers or {}), "client-request-id": ours}, content)
             response = self._client.send(request, stream=True)
             try:
                 answer = self._read(response, ours, began)
@@ -166,6 +177,8 @@ class Wire:
             failure = _failure(error, self._host, ours)
         except _TooMuch as error:
             failure = Unreachable("unexpected_reply", sent=True, request_id=ours, reason=str(error))
+        except Unreachable as error:
+            failure = error  # the address was not fit to connect to
         except OSError:
             # What a transport did not translate: in doubt it was sent.
             failure = Unreachable("connection_lost", sent=True, request_id=ours, host=self._host)
@@ -184,13 +197,24 @@ class Wire:
     def _host(self) -> str:
         return _host(self.url)
 
+    def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> httpx2.Request:
+        """The request; on a free address it leads to the judged one, under the name that its certificate must carry."""
+        if self._reach is None or self._origin is None:
+            return self._client.build_request(method, url, headers=headers, content=content)
+        scheme, host, port = self._origin
+        judged = httpx2.URL(url).copy_with(host=self._reach.address(scheme, host, port))
+        named = {**headers, "Host": httpx2.URL(url).netloc.decode("ascii")}
+        return self._client.build_request(
+            method, judged, headers=named, content=content, extensions={"sni_hostname": host}
+        )
+
     def _read(self, response: httpx2.Response, ours: str, began: float) -> Answer:
         body = bytearray()
         for piece in response.iter_bytes():
             body += piece
-            if len(body) > BODY_LIMIT:
+            if len(body) > self._limit:
                 raise _TooMuch("too_large")
-            if self._world.clock() - began > PATIENCE:
+            if self._world.clock() - began > self._patience:
                 raise _TooMuch("too_slow")
         theirs = response.headers.get("request-id") or response.headers.get("x-ms-request-id")
         return Answer(response.status_code, response.headers, bytes(body), (theirs or ours)[:64])
@@ -208,15 +232,18 @@ class Wire:
         )
 
 
-def origin(url: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port of an https address without credentials in it; None for anything else."""
+def origin(url: str, *, plain: bool = False) -> tuple[str, str, int] | None:
+    """Return scheme, host and port of an https address without credentials in it; None for anything else.
+
+    ``plain``: http counts as an address too, to be judged by who connects.
+    """
     try:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, TypeError):
         return None
-    if parsed.scheme != "https" or not parsed.host or parsed.userinfo:
+    if parsed.scheme not in (("https", "http") if plain else ("https",)) or not parsed.host or parsed.userinfo:
         return None
-    return parsed.scheme, parsed.host.lower(), parsed.port or 443
+    return parsed.scheme, parsed.host.lower(), parsed.port or (443 if parsed.scheme == "https" else 80)
 
 
 _ESCAPE = re.compile(

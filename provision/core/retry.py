@@ -19,7 +19,12 @@ LONGEST_BACKOFF = 300
 LONGEST_REST = 900
 VISIBLE_WITHIN = 30 * 60
 """Seconds in which a new object may still be invisible: Entra is eventually consistent and publishes no limit."""
-BLOCKING = frozenset({"no_seat", "usage_location_missing", "permission_missing", "protected_account", "in_recycle_bin"})
+BLOCKING = frozenset(
+    {
+        "no_seat", "usage_location_missing", "permission_missing", "protected_account", "in_recycle_bin",
+        "not_allowed_there",
+    }
+)  # fmt: skip
 """Refusals that a person or a free seat can lift without an edit of the user: the operation stays, blocked."""
 
 

@@ -69,7 +69,7 @@ def test_an_auditor_reads_everything_and_is_offered_nothing_that_changes(others:
         )
         assert [button.inner_text() for button in offered.all() if button.is_enabled()] == [], path
     with visitor.refusal(403):
-        visitor.open("apps/new")
+        visitor.open("apps/new?kind=microsoft365")
         visitor.says("What happened")
 
 

@@ -50,7 +50,7 @@ def test_signing_in_and_its_refusal(product: Product, visit: Visit) -> None:
     ("name", "path"),
     [
         ("home-unconnected", ""), ("users-empty", "users"), ("apps-unconnected", "apps"), ("app-unconnected", "apps/1"),
-        ("app-new", "apps/new"), ("provisioning-unconnected", "provisioning"), ("imports-off", "imports"),
+        ("app-new", "apps/new?kind=microsoft365"), ("provisioning-unconnected", "provisioning"), ("imports-off", "imports"),
     ],
 )  # fmt: skip
 def test_a_page_before_anything_is_connected(owner: Any, visit: Visit, name: str, path: str) -> None:

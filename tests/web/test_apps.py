@@ -108,7 +108,7 @@ def test_html_instead_of_json_is_named_an_unexpected_reply(ada: Browser, house: 
     house.sandbox().faults.add(Fault("html", path="/*/openid-configuration", times=None))
     answer = ada.post("/t/contoso/apps", NEW)
     assert answer.status_code == 502
-    assert "is not an answer of Microsoft’s" in unescape(answer.text)
+    assert "no answer that makes sense" in unescape(answer.text)
     assert _rows(house, cast) == []
 
 
@@ -347,3 +347,59 @@ def test_an_auditor_reads_and_an_operator_checks_but_neither_changes(enter, cast
     assert ben.post(f"/t/contoso/apps/{o365}/check").status_code == 303
     for path in ("", "/secret", "/secret/remove", "/consent", "/pause", "/resume"):
         assert ben.post(f"/t/contoso/apps/{o365}{path}").status_code == 403
+
+
+# -- Several kinds ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_app_begins_with_the_choice_of_its_kind(ada: Browser, house: House) -> None:
+    shown = unescape(ada.get("/t/contoso/apps/new").text)
+    for kind, spec in house.kinds.items():
+        assert f"kind={kind}" in shown
+        assert spec.label in shown
+        assert spec.about in shown
+
+
+def test_a_kind_that_does_not_consent_shows_no_notes_of_one_that_does(ada: Browser, house: House) -> None:
+    shown = unescape(ada.get("/t/contoso/apps/new?kind=scim").text)
+    for name, field in house.kinds["scim"].config.model_fields.items():
+        assert f'name="{name}"' in shown
+        assert str(field.title) in shown
+    assert 'name="credential_text" type="password"' in shown
+    for word in ("Microsoft", "Office 365", "Global Admin", "federat", "licence", "onsent"):
+        assert word not in shown.partition("<main")[2], word
+
+
+SCIM = {"kind": "scim", "app_name": "Payroll", "base_url": "https://nowhere.invalid/scim/v2"}
+
+
+def test_the_secret_of_a_new_app_is_sealed_and_never_shown(ada: Browser, house: House, cast: Cast) -> None:
+    answer = ada.post("/t/contoso/apps", {**SCIM, "credential_text": "Quiet-Token-41"})
+    assert answer.status_code == 303
+    (row,) = _rows(house, cast)
+    assert "Quiet" not in repr(row.config)
+    assert connectors.open_secret(house.vault, row)
+    shown = unescape(ada.get(answer.location).text)
+    assert "Quiet-Token" not in shown
+    assert "Test Connection" in shown
+    assert "nowhere.invalid cannot be reached" in shown
+
+
+def test_a_new_app_without_its_secret_is_refused_at_the_field(ada: Browser, house: House, cast: Cast) -> None:
+    answer = ada.post("/t/contoso/apps", {**SCIM, "credential_text": " "})
+    assert answer.status_code == 422
+    assert 'id="f-credential_text-err"' in answer.text
+    assert _rows(house, cast) == []
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/", "https://127.0.0.1:1/", "https://[::1]:1"])
+def test_an_app_that_leads_inside_is_told_so_and_connects_to_nothing(ada: Browser, url: str) -> None:
+    answer = ada.post("/t/contoso/apps", {**SCIM, "base_url": url, "credential_text": "x"})
+    assert "is not a public address" in unescape(ada.get(answer.location).text)
+
+
+def test_a_base_url_that_is_none_is_refused_at_its_field(ada: Browser) -> None:
+    answer = ada.post("/t/contoso/apps", {**SCIM, "base_url": "<b>not</b>", "credential_text": "x"})
+    assert answer.status_code == 422
+    assert 'id="f-base_url-err"' in answer.text
+    assert "<b>not" not in answer.text
