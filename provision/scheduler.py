@@ -3,7 +3,6 @@
 Owns the table of timers and the leader's loop; everything it starts is a service. Never started by ``create_app``.
 """
 
-import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,18 +118,14 @@ class Running:
 
     def _carry(self) -> None:
         """Operations: what goes out. Beside the cycles, so that nobody waits for a long import."""
-        ways, memory = self._house.ways(cut=self._stop.is_set), worker.Memory()
+        ways = self._house.ways(cut=self._stop.is_set)
+        lanes = worker.Lanes(ways)
         while not self._stop.is_set() and not self._try(lambda: worker.recover(ways)):
             pass
         while not self._stop.is_set():
-            self._try(lambda: self._drain(ways, memory))
+            self._try(lanes.tend)
             self._stop.wait(0.3)
-
-    def _drain(self, ways: cycles.Ways, memory: worker.Memory) -> None:
-        with ways.reading() as session:
-            waiting = worker.due_connectors(session, ways.now())
-        for connector_id in waiting:
-            self._try(functools.partial(worker.drain, ways, connector_id, memory=memory))
+        lanes.close()
 
     def _try(self, step: Callable[[], object]) -> bool:
         """The loop outlives whatever one step does to it: rows say how far it got, and it is tried again."""

@@ -19,6 +19,7 @@ from provision.core.tables import Account, Connector, Operation
 from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, OperationState
 from provision.house import LEADER
 from provision.services import mappings, outbox, users, worker
+from provision.services.cycles import Ways
 from provision.services.outbox import Order
 
 _UNSETTLED = (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
@@ -140,16 +141,20 @@ def work(until_idle: bool, as_json: bool) -> None:
 
 
 def _carry_out(until_idle: bool) -> Counter[str]:
-    ways, memory = house().ways(), worker.Memory()
+    ways = house().ways()
     counts = worker.recover(ways)
+    lanes = worker.Lanes(ways, carry=functools.partial(_carry, until_idle=until_idle))
     while True:
-        with ways.reading() as session:
-            due = worker.due_connectors(session, ways.now())
-        for connector_id in due:
-            counts += worker.drain(ways, connector_id, memory=memory, until_idle=until_idle)
-        if not until_idle or not _busy():
-            return counts
+        lanes.tend()
+        if not until_idle:
+            return counts + lanes.close()
+        if not lanes.busy and not _busy():
+            return counts + lanes.close()
         time.sleep(0.2)
+
+
+def _carry(ways: Ways, connector_id: int, memory: worker.Memory, *, until_idle: bool) -> Counter[str]:
+    return worker.drain(ways, connector_id, memory=memory, until_idle=until_idle)
 
 
 def _busy() -> bool:

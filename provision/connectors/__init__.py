@@ -41,6 +41,7 @@ KINDS: dict[Kind, KindSpec] = {
             about="People, licences and passwords of a Microsoft 365 tenant, after its administrator consents.",
             place="domain",
             guests=True,
+            recycles=True,
             # 3,000 writes in 150 seconds per application and tenant: https://learn.microsoft.com/graph/throttling-limits
             pace=Pace(rate=20.0, capacity=3_000.0),
             advanced="Cloud and app registration",

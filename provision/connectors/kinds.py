@@ -50,15 +50,16 @@ class SecretAsked:
 class KindSpec:
     """One kind. ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first.
 
-    ``schema`` is what may be mapped, ``sign_in`` the attribute in it by which people sign in there, ``correlation`` the one
-    that marks what we create, if the kind always has one. ``discover`` reads the schema from what a look at the application
-    found (``Check.facts``) where each application has its own. ``about`` says in one sentence what the kind is for;
-    ``place`` names the setting that says where the application is. ``secret`` is asked for together with the settings; a
-    kind that ``consents`` has its own page for that. A kind that is not ``pulled`` sends its changes by itself; one with
-    ``guests`` knows people from elsewhere as such. ``advanced`` is what its folded settings are called.
+    ``schema`` is what may be mapped, ``sign_in`` the attribute in it by which people sign in there, ``correlation`` the
+    one that marks what we create, if the kind always has one. ``discover`` reads the schema from what a look at the
+    application found (``Check.facts``) where each application has its own. ``about`` says in one sentence what the kind
+    is for; ``place`` names the setting that says where the application is. ``secret`` is asked for together with the
+    settings; a kind that ``consents`` has its own page for that. A kind that is not ``pulled`` sends its changes by
+    itself; one with ``guests`` knows people from elsewhere as such, one that ``recycles`` keeps who was deleted for a
+    while. ``advanced`` is what its folded settings are called.
 
-    ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can be
-    set from here. ``judged_by``: whose rules passwords meet there.
+    ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can
+    be set from here. ``judged_by``: whose rules passwords meet there.
     """
 
     kind: Kind
@@ -77,6 +78,7 @@ class KindSpec:
     secret: SecretAsked | None = None
     pulled: bool = True
     guests: bool = False
+    recycles: bool = False
     discover: Callable[[Mapping[str, Any]], tuple[Attribute, ...]] | None = None
     correlation: str | None = None
     pace: Pace = field(default_factory=Pace)

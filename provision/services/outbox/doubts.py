@@ -37,7 +37,7 @@ from provision.services.outbox.reckoning import (
 from provision.services.outbox.settlement import SUPERSEDED, Appear, Result, Settlement, begin, held, order_of
 from provision.services.outbox.settling import back, done
 
-CONFLICTS = frozenset({"value_taken"})
+CONFLICTS = frozenset({"value_taken", "value_taken_there"})
 DEADLY = 3
 
 

@@ -71,6 +71,12 @@ class App:
     correlation: str | None
     schema: tuple[Attribute, ...]
     reads: tuple[str, ...]
+    recycles: bool = True
+
+    @property
+    def deleted(self) -> str:
+        """What becomes of who is deleted there, as an import would say it."""
+        return "restorable" if self.recycles else "purged"
 
     @property
     def domains(self) -> frozenset[str]:
@@ -138,6 +144,7 @@ def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> 
         hold=timedelta(seconds=hold),
         correlation=scope.get("correlation") or spec.correlation,
         schema=schema,
+        recycles=spec.recycles,
         reads=tuple(dict.fromkeys((*compile_inbound(rows).attributes, *rules.outbound.targets))),
     )
 

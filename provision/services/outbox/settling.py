@@ -71,7 +71,7 @@ def done(work: Settlement, one: Result, action: str) -> None:
     account, record = one.account, one.outcome.record
     intent = still_intended(account["intent"], one.plan, one.outcome.left)
     if one.kind is OperationKind.DELETE:
-        work.gone(account, intent, removed="restorable")
+        work.gone(account, intent, removed=work.app.deleted)
     elif record is None or not work.bind(account, record):
         work.block(one, Refused("linked_elsewhere"))
         return
@@ -127,7 +127,7 @@ def _not_done(work: Settlement, one: Result) -> None:
 
 def _already_gone(work: Settlement, one: Result) -> None:
     """Somebody else deleted it first: what was wanted is so."""
-    work.gone(one.account, still_intended(one.account["intent"], one.plan), removed="restorable")
+    work.gone(one.account, still_intended(one.account["intent"], one.plan), removed=work.app.deleted)
     work.close(one, OperationState.DONE)
     work.tell(one, "account.deleted", already=True)
     work.counts["done"] += 1
@@ -183,7 +183,7 @@ def _gone(work: Settlement, one: Result, _: Decision) -> None:
     """It is no longer there: a person decides, nothing is made again by itself."""
     restoring = one.kind is OperationKind.RESTORE
     intent = {name: value for name, value in one.account["intent"].items() if name != "restore"}
-    work.gone(one.account, intent, removed="purged" if restoring else "restorable")
+    work.gone(one.account, intent, removed="purged" if restoring else work.app.deleted)
     why: OutsideError = Refused("restore_too_late" if restoring else "account_gone", request_id=one.error.request_id)
     work.close(one, OperationState.FAILED, told(why))
     work.tell(one, "account.gone", why)

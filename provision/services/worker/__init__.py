@@ -2,9 +2,10 @@
 
 drain  carries out what is due for one app: claim, send, settle, look up
 due    which apps have something to do, and when
-pace   the bucket that keeps writes below the quota, and what a leader remembers
+lanes  one thread for each app, so that a slow one holds up nobody else
+pace   the bucket that keeps writes below the quota, the breaker, and what a leader remembers
 
-A leader calls ``recover`` once when it begins, then ``drain`` for each of ``due_connectors``, with one ``Memory``.
+A leader calls ``recover`` once when it begins, then tends its ``Lanes``, which ``drain`` each of ``due_connectors``.
 """
 
 from collections import Counter
@@ -13,9 +14,10 @@ from provision.services import outbox
 from provision.services.cycles import Ways
 from provision.services.worker.drain import drain
 from provision.services.worker.due import due_connectors, next_due
-from provision.services.worker.pace import Bucket, Memory
+from provision.services.worker.lanes import Lanes
+from provision.services.worker.pace import Breaker, Bucket, Memory
 
-__all__ = ["Bucket", "Memory", "drain", "due_connectors", "next_due", "recover"]
+__all__ = ["Breaker", "Bucket", "Lanes", "Memory", "drain", "due_connectors", "next_due", "recover"]
 
 
 def recover(ways: Ways) -> Counter[str]:

@@ -137,7 +137,7 @@ class _Drain:
         with self.ways.reading() as session:
             row = session.exec(select(Connector).where(Connector.id == self.connector_id)).one()
             due = next_due(session, self.connector_id)
-        limit = outbox.open_for(row, now)
+        limit = min(outbox.open_for(row, now), 1 if self.mine.breaker.tries else outbox.AT_ONCE)
         if due is None or due > now or not limit:
             return _Ready()
         if not self._opened(row, now):
@@ -178,9 +178,10 @@ class _Drain:
             return False
         return True
 
-    def _close_app(self, session: Session, now: datetime) -> None:
+    def _close_app(self, session: Session, now: datetime, seconds: float = SOON) -> None:
         row = session.exec(select(Connector).where(Connector.id == self.connector_id)).one()
-        row.rests_until = now + timedelta(seconds=SOON)
+        until = now + timedelta(seconds=seconds)
+        row.rests_until = max(until, row.rests_until or until)
         session.add(row)
 
     def _await_due(self) -> bool:
@@ -259,6 +260,7 @@ class _Drain:
         self.at("after_send")
         results = list(zip(flight.claimed, landed.outcomes, strict=True))
         self._adapt(landed.outcomes)
+        self._break(results)
         self.counts += self._settled(flight, results, landed.ms)
         self.at("after_settle")
 
@@ -301,6 +303,13 @@ class _Drain:
             self.mine.bucket.empty()
         elif len(self.flying) + 1 >= self.mine.width and not any(outcome.error for outcome in outcomes):
             self.mine.width = min(self.mine.widest, self.mine.width + 1)
+
+    def _break(self, results: Sequence[tuple[Claimed, Outcome]]) -> None:
+        """Let the app rest when it answers nobody any more: what waits is not spent on it."""
+        seconds = self.mine.breaker.rest((claimed.id, outcome.error) for claimed, outcome in results)
+        if seconds is not None:
+            log.warning("an app answers nobody", connector=self.connector_id, rests=seconds)
+            self._commit(lambda session: self._close_app(session, self.ways.now(), seconds))
 
     def _commit(self, work: Callable[[Session], T]) -> T:
         """One transaction, begun anew when the database was busy or two writers crossed."""

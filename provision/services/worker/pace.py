@@ -5,16 +5,21 @@ Owns the bucket and the open port; never waits and never sends.
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from provision.core.ports import Pace
+from provision.core.ports import OutsideError, Pace, Unreachable
 from provision.core.tables import Connector
 from provision.services.cycles import Ways
 
 NARROWEST, WIDEST = 2, 8
 """Calls under way at once: where a throttled app goes down to, and the most there are threads for."""
+TOO_MANY = 10
+"""Operations without a usable answer, one after the other, that open the breaker."""
+FIRST_BREAK, LONGEST_BREAK = 30.0, 600.0
+OWN_FAULTS = frozenset({"internal", "manager_not_there"})
+"""What says nothing about whether the app answers."""
 
 
 class Bucket:
@@ -51,10 +56,43 @@ class Bucket:
 
 
 @dataclass
+class Breaker:
+    """Opens when an app answers nobody any more, so that a day's work is not spent on knocking at a closed door.
+
+    Counts different operations that met no usable answer one after the other; a single one that goes wrong opens nothing.
+    Open, the app rests, each time twice as long; then one is tried alone.
+    """
+
+    failed: set[int] = field(default_factory=set)
+    opened: int = 0
+
+    def rest(self, ended: Iterable[tuple[int, OutsideError | None]]) -> float | None:
+        """How many seconds the app must rest after these operations ended so; None when it may go on."""
+        for operation, error in ended:
+            if isinstance(error, Unreachable) and error.code not in OWN_FAULTS:
+                self.failed.add(operation)
+            else:
+                self.failed.clear()
+                self.opened = 0
+        if len(self.failed) < (1 if self.opened else TOO_MANY):
+            return None
+        self.opened += 1
+        self.failed.clear()
+        seconds: float = FIRST_BREAK * 2 ** min(self.opened - 1, 10)
+        return min(LONGEST_BREAK, seconds)
+
+    @property
+    def tries(self) -> bool:
+        """Whether only one may be tried now."""
+        return self.opened > 0
+
+
+@dataclass
 class Remembered:
     """One app: its bucket, its open port with what it was opened for, and how many calls may be under way at once."""
 
     bucket: Bucket
+    breaker: Breaker = field(default_factory=Breaker)
     widest: int = WIDEST
     width: int = 4
     port: Any = None
