@@ -25,6 +25,7 @@ from provision.vault import Vault, keys_from_file, read_keys
 from provision.web import (
     apps,
     deciding,
+    drift,
     guard,
     home,
     imports,
@@ -56,6 +57,7 @@ _PAGES = (
     provisioning,
     imports,
     queue,
+    drift,
     reports,
     deciding,
     remedies,

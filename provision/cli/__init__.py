@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from provision import __version__
-from provision.cli import apps, deciding, people, recycling, running, writing
+from provision.cli import apps, deciding, drifting, people, recycling, running, writing
 from provision.cli.shown import say, sentence
 from provision.core.ports import OutsideError
 from provision.house import House
@@ -65,5 +65,6 @@ for command in (
     *writing.COMMANDS,
     *recycling.COMMANDS,
     *deciding.COMMANDS,
+    *drifting.COMMANDS,
 ):
     provision.add_command(command)

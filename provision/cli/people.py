@@ -24,12 +24,14 @@ COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "dis
 @click.argument("name", metavar="APP")
 @click.option("--preview", is_flag=True, help="Observe and count; take nobody over.")
 @click.option("--full", is_flag=True, help="Read everything, not only what changed.")
+@click.option("--compare", is_flag=True, help="Read everything, take nobody over, and list what drifted.")
 @json_option
-def import_(slug: str, name: str, preview: bool, full: bool, as_json: bool) -> None:
+def import_(slug: str, name: str, preview: bool, full: bool, compare: bool, as_json: bool) -> None:
     """Import people from an app. A server that is running does the work; else this command does."""
     at_home, (owner, row) = house(), app(slug, name)
     with at_home.db.writing() as session:
-        cycle = cycles.request(session, owner.id or 0, row.id or 0, ACTOR, at_home.now(), preview=preview, full=full)
+        how = {"preview": preview, "full": full, "compare": compare}
+        cycle = cycles.request(session, owner.id or 0, row.id or 0, ACTOR, at_home.now(), **how)
     ended = _carry(cycle.id or 0)
     with at_home.db.reading() as session:
         waiting = cycles.preview_counts(session, owner.id or 0, row.id or 0)

@@ -88,6 +88,19 @@ def _told(need: Need) -> dict[str, Any]:
             _("Compare"),
             f"{imports}&show=disputed",
         ),
+        "drifted": (
+            "warn",
+            "equal-not",
+            ngettext(
+                "One value in %(app)s is not what the mapping wants",
+                "%(num)d values in %(app)s are not what the mapping wants",
+                n,
+                app=name,
+            ),
+            _("Somebody else changed it there. Nothing is overwritten until you choose."),
+            _("Choose"),
+            url_for("drift.show", app=need.app_id),
+        ),
         "missing": (
             "warn",
             "shield-lock",

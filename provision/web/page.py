@@ -18,6 +18,7 @@ from werkzeug.routing import IntegerConverter, Map
 
 from provision import __version__
 from provision.house import House
+from provision.services import drift
 from provision.services.reports import queue
 from provision.web import defence, faults, guard
 
@@ -177,7 +178,8 @@ def _standing(place: Any) -> dict[str, Any]:
     """The navigation with the length of the queue, and which app nothing goes to at this moment."""
     with house().db.reading() as session:
         open_, resting = queue.unfinished(session, place.id), queue.resting(session, place.id, g.now)
-    given: dict[str, Any] = {"nav": _nav(place.slug, open_)}
+        differs = sum(drift.open_by_app(session, place.id).values())
+    given: dict[str, Any] = {"nav": _nav(place.slug, open_, differs)}
     if resting:
         first = resting[0]
         said = {
@@ -190,14 +192,17 @@ def _standing(place: Any) -> dict[str, Any]:
     return given
 
 
-def _nav(slug: str, open_: int) -> list[dict[str, Any]]:
+def _nav(slug: str, open_: int, differs: int) -> list[dict[str, Any]]:
     """The left side navigation; what is current is told by the room (blueprint) a page belongs to."""
     people = [
         _entry(slug, _("User List"), "/users", "users people moves deciding"),
         _entry(slug, _("Import Users"), "/imports", "imports"),
         _entry(slug, _("Recycle Bin"), "/bin", "recycling"),
     ]
-    due = [_entry(slug, _("Queue"), "/queue", "queue", badge=open_)]
+    due = [
+        _entry(slug, _("Queue"), "/queue", "queue", badge=open_),
+        _entry(slug, _("Drift"), "/drift", "drift", badge=differs),
+    ]
     reports = [_entry(slug, _("Provisioning Report"), "/reports", "reports")]
     return [
         _entry(slug, _("Home"), "", "home", icon="home"),

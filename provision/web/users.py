@@ -13,8 +13,8 @@ from flask_babel import gettext as _
 from provision.core import sheet
 from provision.core.deeds import blanks, changed_names, changes, deed, label
 from provision.core.remedies import explain
-from provision.core.vocabulary import Lifecycle, Role, Situation
-from provision.services import connectors, users
+from provision.core.vocabulary import DriftChoice, Lifecycle, Role, Situation
+from provision.services import connectors, drift, users
 from provision.services.reports import queue
 from provision.services.users import Query, Row, Standing, foreseeing
 from provision.web import guard
@@ -92,7 +92,11 @@ def show(user: int) -> Response:
         told = [_event(event, detail) for event, detail in person.timeline]
         operations = queue.of_person(session, g.tenant.id, house().kinds, user)
         fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
+<<<<<<< HEAD
         decisions = {account.id: users.stand(session, g.tenant.id, account.id) for account in person.accounts}
+=======
+        differs = [one for one in drift.of_person(session, g.tenant.id, house().kinds, user) if not one.over]
+>>>>>>> c852540 (Show what drifted on a page of its own, on Home and beside the person, and choose there or by command)
     planned = _planned(operations)
     apps = {account.id: account.app_id for account in person.accounts}
     drifted = [
@@ -112,7 +116,12 @@ def show(user: int) -> Response:
         drifted=len(drifted),
         moving=any(one.view in queue.MOVING for one in operations),
         fixed=fixed,
+<<<<<<< HEAD
         decisions=decisions,
+=======
+        choices=[one for one in differs if one.choice is DriftChoice.OPEN],
+        alone={(one.account_id, one.attribute): one for one in differs if one.choice is DriftChoice.ALONE},
+>>>>>>> c852540 (Show what drifted on a page of its own, on Home and beside the person, and choose there or by command)
         may_edit=may_edit,
         editing=request.args.get("edit", "") if may_edit else "",
     )

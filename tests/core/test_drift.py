@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.core.mapping import Change, Row, compile_outbound
-from provision.core.planning import Person, Rules, There, compared, drifted, plan
+from provision.core.planning import Person, Rules, There, compared, differing, moved_there, plan
 from provision.core.protection import Protection
 from provision.core.vocabulary import Direction, Flow, Lifecycle, OperationKind, Owner, Situation
 
@@ -30,61 +30,72 @@ def there(base: dict[str, Any] | None = None, **observed: str | None) -> There:
     return There(Situation.LINKED, "anchor", True, observed=observed, base=base)
 
 
-def test_a_value_that_differs_from_what_is_ours_has_drifted() -> None:
-    assert drifted(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules()) == [
+def test_a_value_that_differs_from_what_is_ours_has_differing() -> None:
+    assert differing(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules()) == [
         Change("jobTitle", "Lead Nurse", "Nurse")
     ]
 
 
+@pytest.mark.parametrize(
+    ("base", "moved"),
+    [({"jobTitle": "Nurse"}, True), ({"jobTitle": "Lead Nurse"}, False), ({}, False), (None, False)],
+    ids=["agreed once", "only ours moved", "never written", "never taken over"],
+)
+def test_it_has_drifted_when_the_outside_moved_since_both_agreed(base: Any, moved: bool) -> None:
+    seen = there(base, jobTitle="Lead Nurse")
+    (one,) = differing(person(title="Nurse"), seen, rules())
+    assert moved_there(seen, one) is moved
+
+
 def test_a_value_that_is_theirs_never_drifts() -> None:
-    assert drifted(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules(Owner.THEIRS)) == []
+    assert differing(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules(Owner.THEIRS)) == []
 
 
 def test_what_only_they_changed_comes_in_and_is_no_drift() -> None:
     seen = there({"jobTitle": "Nurse"}, jobTitle="Lead Nurse")
-    assert drifted(person(title="Nurse"), seen, rules(Owner.EITHER)) == []
+    assert differing(person(title="Nurse"), seen, rules(Owner.EITHER)) == []
 
 
 def test_what_both_sides_changed_is_drift() -> None:
     seen = there({"jobTitle": "Nurse"}, jobTitle="Lead Nurse")
-    assert [one.becomes for one in drifted(person(title="Matron"), seen, rules(Owner.EITHER))] == ["Matron"]
+    assert [one.becomes for one in differing(person(title="Matron"), seen, rules(Owner.EITHER))] == ["Matron"]
 
 
 @pytest.mark.parametrize("flow", [Flow.ON_CREATE, Flow.IF_EMPTY])
 def test_what_the_mapping_writes_once_does_not_drift(flow: Flow) -> None:
-    assert drifted(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules(flow=flow)) == []
+    assert differing(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules(flow=flow)) == []
 
 
-def test_what_was_never_read_there_is_not_called_drifted() -> None:
-    assert drifted(person(title="Nurse", department="North"), there(jobTitle="Nurse"), rules()) == []
+def test_what_was_never_read_there_is_not_called_differing() -> None:
+    assert differing(person(title="Nurse", department="North"), there(jobTitle="Nurse"), rules()) == []
 
 
 def test_nobody_who_has_left_drifts() -> None:
-    assert drifted(person(Lifecycle.LEFT, title="Nurse"), there(jobTitle="Lead"), rules()) == []
+    assert differing(person(Lifecycle.LEFT, title="Nurse"), there(jobTitle="Lead"), rules()) == []
 
 
 @pytest.mark.parametrize("situation", [one for one in Situation if one is not Situation.LINKED])
 def test_only_linked_accounts_drift(situation: Situation) -> None:
-    assert drifted(person(title="Nurse"), There(situation, "a", True, {"jobTitle": "Lead"}), rules()) == []
+    assert differing(person(title="Nurse"), There(situation, "a", True, {"jobTitle": "Lead"}), rules()) == []
 
 
 def test_what_has_vanished_there_does_not_drift() -> None:
     seen = There(Situation.LINKED, "a", True, {"jobTitle": "Lead"}, removed="absent")
-    assert drifted(person(title="Nurse"), seen, rules()) == []
+    assert differing(person(title="Nurse"), seen, rules()) == []
 
 
 def test_what_a_directory_there_owns_does_not_drift_but_what_is_ours_all_the_same_does() -> None:
     seen = There(
         Situation.LINKED, "a", True, {"jobTitle": "Lead", "companyName": "Old"}, protection=Protection(synced=True)
     )
-    found = drifted(person(title="Nurse", company="New"), seen, rules(while_synced=frozenset({"companyName"})))
+    found = differing(person(title="Nurse", company="New"), seen, rules(while_synced=frozenset({"companyName"})))
     assert [one.attribute for one in found] == ["companyName"]
 
 
 def test_what_waits_for_a_choice_is_not_written_and_the_rest_is() -> None:
     seen = there(jobTitle="Lead Nurse", department="Old")
     ours = person(title="Nurse", department="New")
-    open_ = {one.attribute: (one.fingerprint, "drift_open") for one in drifted(ours, seen, rules())[:1]}
+    open_ = {one.attribute: (one.fingerprint, "drift_open") for one in differing(ours, seen, rules())[:1]}
     due = plan(ours, There(Situation.LINKED, "anchor", True, seen.observed, drifts=open_), rules())
     assert due.kind is OperationKind.UPDATE
     assert dict(due.values) == {"department": "New"}
@@ -92,7 +103,7 @@ def test_what_waits_for_a_choice_is_not_written_and_the_rest_is() -> None:
 
 
 def test_a_new_value_of_ours_is_written_although_the_old_difference_was_left_alone() -> None:
-    (old,) = drifted(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules())
+    (old,) = differing(person(title="Nurse"), there(jobTitle="Lead Nurse"), rules())
     left = {"jobTitle": (old.fingerprint, "drift_left_alone")}
     seen = There(Situation.LINKED, "anchor", True, {"jobTitle": "Lead Nurse"}, drifts=left)
     assert plan(person(title="Nurse"), seen, rules()).kind is None
@@ -101,10 +112,10 @@ def test_a_new_value_of_ours_is_written_although_the_old_difference_was_left_alo
 
 @given(ours=st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES)), theirs=st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES)),
        base=st.none() | st.fixed_dictionaries(dict.fromkeys(NAMES, VALUES)), owner=st.sampled_from(Owner))  # fmt: skip
-def test_drift_is_exactly_what_a_plan_would_write(ours: Any, theirs: Any, base: Any, owner: Owner) -> None:
+def test_what_differs_is_exactly_what_a_plan_would_write(ours: Any, theirs: Any, base: Any, owner: Owner) -> None:
     held = None if base is None else {OUTSIDE[name]: value for name, value in base.items()}
     seen = there(held, **{OUTSIDE[name]: value for name, value in theirs.items()})
-    found = drifted(person(**ours), seen, rules(owner))
+    found = differing(person(**ours), seen, rules(owner))
     assert {one.attribute: one.becomes for one in found} == dict(plan(person(**ours), seen, rules(owner)).values)
     assert owner is not Owner.THEIRS or found == []
     every = {one.attribute: (one.fingerprint, "drift_open") for one in found}
@@ -120,18 +131,20 @@ CHANGES = st.lists(
 @given(before=CHANGES, now=CHANGES)
 def test_a_comparison_ends_with_exactly_what_differs(before: list[Change], now: list[Change]) -> None:
     known = {one.attribute: one.fingerprint for one in before}
-    found = compared(known, now)
+    everything = [one.attribute for one in now]
+    found = compared(known, now, everything)
     for name in found.over:
         del known[name]
     for one in (*found.news, *found.moved):
         known[one.attribute] = one.fingerprint
     assert known == {one.attribute: one.fingerprint for one in now}
-    assert not compared(known, now)
+    assert not compared(known, now, everything)
 
 
 @given(before=CHANGES, now=CHANGES)
 def test_a_choice_is_forgotten_only_when_the_difference_is_another_one(before: list[Change], now: list[Change]) -> None:
-    found = compared({one.attribute: one.fingerprint for one in before}, now)
+    found = compared({one.attribute: one.fingerprint for one in before}, now, ())
+    assert found.news == ()
     asked_again = {one.attribute for one in found.moved}
     assert asked_again == {
         one.attribute for one in now for old in before if old.attribute == one.attribute and old != one

@@ -63,6 +63,13 @@ class Inbound:
         """The outside names that one of our attributes is read from."""
         return next((line.needs for line in self._lines if line.target == target), frozenset())
 
+    def unsettled(self, values_there: Values, user_now: Mapping[str, str | None]) -> set[str]:
+        """The outside names whose value is not what ours says although it is ours: nothing of it is taken over, ever."""
+        ours = (line for line in self._lines if line.owner is Owner.OURS)
+        return {
+            name for line in ours if line.read(values_there) != clean(user_now.get(line.target)) for name in line.needs
+        }
+
     def accept(self, values_there: Values, user_now: Mapping[str, str | None], targets: Collection[str]) -> Taken:
         """What a person accepts from an account, for these attributes of ours alone, whoever owns them."""
         taken = {line.target: line.read(values_there) for line in self._lines if line.target in targets}

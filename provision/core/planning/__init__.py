@@ -7,7 +7,7 @@ brake     how many may be taken away at once, coming in and going out
 """
 
 from provision.core.planning.brake import STANDARD, Brake, BrakeVerdict, Reason, judge_leaving, judge_outgoing
-from provision.core.planning.drift import Compared, compared, drifted
+from provision.core.planning.drift import Compared, compared, differing, moved_there
 from provision.core.planning.evidence import Found, Sent, judge_found
 from provision.core.planning.plan import BY_HAND, FEATURE_OF, WHOLE, Person, Plan, Rules, There, idle, plan, settled
 
@@ -27,11 +27,12 @@ __all__ = [
     "Sent",
     "There",
     "compared",
-    "drifted",
+    "differing",
     "idle",
     "judge_found",
     "judge_leaving",
     "judge_outgoing",
+    "moved_there",
     "plan",
     "settled",
 ]

@@ -3,10 +3,10 @@
 Owns the judgement; never looks anybody up and never brings anything in line itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from provision.core.mapping import Change, would_change
+from provision.core.mapping import Change, clean, would_change
 from provision.core.planning.plan import Person, Rules, There
 from provision.core.vocabulary import Lifecycle, Situation
 
@@ -28,7 +28,7 @@ class Compared:
         return bool(self.news or self.moved or self.over)
 
 
-def drifted(person: Person, there: There, rules: Rules) -> list[Change]:
+def differing(person: Person, there: There, rules: Rules) -> list[Change]:
     """Tell what of an account differs from what the mapping owns: theirs, and ours which belongs there.
 
     Only what was read there counts. What comes in with the next import is none, nor is what a directory there owns; nobody
@@ -45,11 +45,20 @@ def drifted(person: Person, there: There, rules: Rules) -> list[Change]:
     ]
 
 
-def compared(known: Mapping[str, str], found: Sequence[Change]) -> Compared:
-    """Compare what differs now with what was known: attribute → fingerprint of the difference as it was then."""
+def moved_there(there: There, change: Change) -> bool:
+    """Tell whether the outside moved since both sides agreed. What never agreed is no drift but what is still to be sent."""
+    base = there.base or {}
+    return change.attribute in base and clean(base[change.attribute]) != change.was
+
+
+def compared(known: Mapping[str, str], found: Sequence[Change], drifted: Collection[str]) -> Compared:
+    """Compare what differs now with what was known: attribute → fingerprint of the difference as it was then.
+
+    ``drifted`` names the differences that came about there. A known one stays known for as long as it differs.
+    """
     differs = {one.attribute for one in found}
     return Compared(
-        news=tuple(one for one in found if one.attribute not in known),
+        news=tuple(one for one in found if one.attribute not in known and one.attribute in drifted),
         moved=tuple(one for one in found if known.get(one.attribute, one.fingerprint) != one.fingerprint),
         over=tuple(name for name in known if name not in differs),
     )

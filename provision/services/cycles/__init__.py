@@ -17,6 +17,7 @@ from provision.services.cycles.accepting import accept
 from provision.services.cycles.ending import Leaving, leaving, release
 from provision.services.cycles.preview import PreviewCounts, PreviewRow, decide, preview_counts, preview_rows
 from provision.services.cycles.requests import (
+    barred,
     comparison_due,
     due,
     held,
@@ -37,6 +38,7 @@ __all__ = [
     "PreviewRow",
     "Ways",
     "accept",
+    "barred",
     "comparison_due",
     "decide",
     "due",

@@ -162,6 +162,7 @@ def _settle(frame: Frame, case: Case) -> None:
     """The account is its person's, and what it holds is the base of the next merge.
 
     What went empty there keeps its old base until the brake has spoken: if somebody edits it here meanwhile, both moved.
+    What is ours keeps the base on which both sides last agreed: so it shows who moved since.
     """
     item, emptied = case.item, case.taken.emptied
     if (accepted := frame.accepting.get(item.id)) is not None:
@@ -170,8 +171,10 @@ def _settle(frame: Frame, case: Case) -> None:
     if item.user_id is None or item.situation != Situation.LINKED:
         item.verdict = _told(case.verdict)
     before = item.base or {}
-    held_back = {name for target in emptied for name in frame.inbound.sources(target)} if emptied else ()
-    item.absorbed = {
+    held_back = {name for target in emptied for name in frame.inbound.sources(target)} if emptied else set()
+    if before and case.person is not None:
+        held_back |= {name for name in frame.inbound.unsettled(item.observed, case.person.values) if name in before}
+    item.absorbed = {name: before[name] for name in frame.outward if name in before} | {
         name: before.get(name) if name in held_back else item.observed.get(name) for name in frame.inbound.attributes
     }
     item.user_id, item.situation = case.verdict.user_id, Situation.LINKED.value

@@ -67,7 +67,7 @@ def compare(session: Session, frame: Frame, numbers: Sequence[int], kinds: Mappi
     changed: list[tuple[outbox.Met, Compared]] = []
     for met in outbox.drifting(session, app, rows):
         before = {name: fingerprint for name, (_, fingerprint) in known.get(met.account["id"], {}).items()}
-        if moved := compared(before, met.differs):
+        if moved := compared(before, met.differs, met.drifted):
             changed.append((met, moved))
     _write(session, frame, changed, known, now)
     for met, moved in changed:

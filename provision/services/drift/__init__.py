@@ -7,9 +7,10 @@ What drifts is found by cycles (``cycles.comparing``); until somebody chooses, i
 """
 
 from provision.services.drift.choosing import Answer, Chosen, choose
-from provision.services.drift.finding import Item, attributes, counts, listed, of_person, open_by_app, whole
+from provision.services.drift.finding import MANY, Item, attributes, counts, listed, of_person, open_by_app, whole
 
 __all__ = [
+    "MANY",
     "Answer",
     "Chosen",
     "Item",

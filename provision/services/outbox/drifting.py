@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from provision.core.mapping import Change
-from provision.core.planning import Plan, drifted
+from provision.core.planning import Plan, differing, moved_there
 from provision.services.outbox.reckoning import App, Case, Row, sides
 
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """One account, its person, and what of it differs from what the mapping owns."""
+    """One account, its person, what of it differs from what the mapping owns, and which of that came about there."""
 
     account: Row
     person: Row | None
     differs: Sequence[Change]
+    drifted: frozenset[str]
 
     @property
     def names(self) -> dict[str, str]:
@@ -29,7 +30,9 @@ class Met:
 
 def drifting(session: Session, app: App, rows: Collection[Row]) -> list[Met]:
     """Compare these accounts with their people, in their order, in two statements whatever their number."""
-    return [
-        Met(row, stored, drifted(person, there, app.rules) if person else ())
-        for row, stored, person, there in sides(session, app, rows)
-    ]
+    found = []
+    for row, stored, person, there in sides(session, app, rows):
+        differs = differing(person, there, app.rules) if person else []
+        drifted = frozenset(one.attribute for one in differs if moved_there(there, one))
+        found.append(Met(row, stored, differs, drifted))
+    return found

@@ -14,9 +14,11 @@ from sqlmodel import Session, col, select
 
 from provision.core.tables import Account, Connector, Cycle, User
 from provision.core.vocabulary import ConnectorState, CycleState, Feature, Situation
-from provision.services import cycles
+from provision.services import cycles, drift
 
-What = Literal["stopped", "held", "failed", "trouble", "unconnected", "disputed", "missing", "expired", "expires"]
+What = Literal[
+    "stopped", "held", "failed", "trouble", "unconnected", "disputed", "drifted", "missing", "expired", "expires"
+]
 _SOON = timedelta(days=30)
 _DAYS = 30
 _WORK = ("created", "linked", "updated", "gone")
@@ -49,6 +51,7 @@ class App:
     last_state: CycleState | None
     last_at: datetime | None
     next_at: datetime | None
+    drifted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +81,27 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
     latest = _latest(session, tenant_id)
     situations = _situations(session, tenant_id)
     people = sa.select(sa.func.count()).select_from(User).where(col(User.tenant_id) == tenant_id)
+    drifted = drift.open_by_app(session, tenant_id)
     found: list[Need] = []
     for connector in connectors:
         number = connector.id or 0
         held = cycles.held(session, tenant_id, number)
         found += _needs(connector, latest.get(number), held, situations.get(number, {}), now)
+        if number in drifted:
+            found.append(Need("drifted", number, connector.name, drifted[number]))
     return Home(
         needs=tuple(sorted(found, key=lambda need: _ORDER.index(need.what))),
-        apps=tuple(_app(one, latest.get(one.id or 0), situations.get(one.id or 0, {})) for one in connectors),
+        apps=tuple(
+            _app(one, latest.get(one.id or 0), situations.get(one.id or 0, {}), drifted.get(one.id or 0, 0))
+            for one in connectors
+        ),
         days=_days(session, tenant_id, now),
         people=session.execute(people).scalar_one(),
     )
 
 
 _ORDER: tuple[What, ...] = (
-    "stopped", "held", "expired", "failed", "trouble", "missing", "disputed", "unconnected", "expires",
+    "stopped", "held", "expired", "failed", "trouble", "missing", "disputed", "drifted", "unconnected", "expires",
 )  # fmt: skip
 
 
@@ -128,7 +137,7 @@ def _needs(
         yield Need("expired" if expires <= now else "expires", number, app, max(0, (expires - now).days), at=expires)
 
 
-def _app(connector: Connector, cycle: Cycle | None, situations: Mapping[Situation, int]) -> App:
+def _app(connector: Connector, cycle: Cycle | None, situations: Mapping[Situation, int], drifted: int) -> App:
     due = None
     if connector.features.get(Feature.IMPORT) and connector.every_minutes and connector.state == ConnectorState.ACTIVE:
         due = (cycle.requested_at if cycle else connector.created_at) + timedelta(minutes=connector.every_minutes)
@@ -142,6 +151,7 @@ def _app(connector: Connector, cycle: Cycle | None, situations: Mapping[Situatio
         last_state=CycleState(cycle.state) if cycle else None,
         last_at=(cycle.ended_at or cycle.requested_at) if cycle else None,
         next_at=due,
+        drifted=drifted,
     )
 
 

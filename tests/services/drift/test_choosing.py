@@ -131,6 +131,8 @@ def test_what_nobody_is_without_cannot_be_accepted_empty(desk: DriftDesk) -> Non
 def test_what_only_flows_out_is_left_out_of_many_and_counted(desk: DriftDesk, kim: int) -> None:
     desk.map("company", "companyName", direction="out")
     desk.change(kim, company="Contoso")
+    desk.enqueue(kim)
+    desk.drain()
     desk.elsewhere(kim, companyName="Somewhere")
     desk.compare()
     chosen = desk.choose("accept")

@@ -99,13 +99,38 @@ def test_a_change_on_its_way_there_is_no_drift(desk: DriftDesk) -> None:
 
 
 def test_what_only_flows_out_is_read_and_compared_too(desk: DriftDesk) -> None:
-    kim = desk.present("kim", company="Contoso")
     desk.map("company", "companyName", direction="out")
+    kim = desk.present("kim", company="Contoso")
+    desk.compare()
     desk.elsewhere(kim, companyName="Somewhere")
     desk.compare()
     (item,) = desk.items()
     assert (item.attribute, item.accepts, item.bars) == ("companyName", None, {"accept": "drift_flows_out_only"})
     assert "companyName" in desk.there.asked[-1][2]
+
+
+def test_what_never_agreed_is_still_to_be_sent_and_no_drift(desk: DriftDesk) -> None:
+    kim = desk.present("kim", title="Nurse")
+    desk.switch(edit=False)
+    desk.change(kim, title="Matron")
+    desk.compare()
+    assert desk.drifts() == {}
+    desk.switch(edit=True)
+    (effect,) = desk.enqueue(kim)
+    assert dict(effect.changes or {}) == {"jobTitle": ["Nurse", "Matron"]}
+
+
+def test_an_import_between_the_change_and_the_comparison_hides_nothing(desk: DriftDesk) -> None:
+    kim = desk.present("kim", title="Nurse")
+    desk.compare()
+    desk.clock.forward(minutes=5)
+    desk.there.edit(desk.account(kim).anchor or "", jobTitle="Lead Nurse", surname="Elsewhere")
+    desk.run()
+    assert desk.value(kim, "surname") == "Elsewhere"
+    desk.clock.forward(minutes=5)
+    desk.there.edit(desk.account(kim).anchor or "", surname="Again")
+    desk.run()
+    assert desk.drifts() == {"jobTitle": DriftChoice.OPEN}
 
 
 def test_what_is_theirs_by_the_mapping_is_never_listed(desk: DriftDesk) -> None:
