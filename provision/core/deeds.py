@@ -29,7 +29,7 @@ DEEDS: Mapping[str, Deed] = {
     ),
     "account.decided": Deed("change", "link", "Somebody decided whose account in %(app)s this is"),
     "account.failed": Deed("change", "import", "The account in %(app)s could not be taken in"),
-    "account.drifted": Deed("there", "drifted", "Changed in %(app)s by somebody else: %(attributes)s"),
+    "account.drifted": Deed("there", "drifted", "Drift seen in %(app)s: %(attributes)s"),
     "account.enabled": Deed("change", "enable", "Sign-in allowed in %(app)s"),
     "account.gone": Deed("account", "gone", "The account in %(app)s is gone"),
     "account.ignored": Deed("account", "ignored", "This account in %(app)s is left alone"),

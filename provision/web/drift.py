@@ -62,7 +62,7 @@ def compare() -> Response:
     except ServiceError as error:
         with house().db.reading() as session:
             return _page(session, refusal=error)
-    return after(url_for("imports.show", app=app), str(_("The comparison begins. Nothing is changed by it.")))
+    return after(url_for("drift.show", app=app), str(_("The comparison begins. Nothing is changed by it.")))
 
 
 # -- Answering -----------------------------------------------------------------------------------------------------------
@@ -123,8 +123,10 @@ def _page(session: Session, *, refusal: ServiceError | None = None) -> Response:
     given: dict[str, Any] = {"app_id": app, "attribute": attribute, "after": first, "limit": PER_PAGE + 1}
     found = drift.listed(session, tenant, kinds, choice, **given)
     apps = [one for one in connectors.of(session, tenant) if kinds[one.kind].is_target]
+    compared = [_compared(session, one) for one in apps if app in (None, one.id)]
     return page(
         "drift/show.html",
+        block="live",
         status=refusal.status if refusal else 200,
         apps=apps,
         app=app,
@@ -136,7 +138,8 @@ def _page(session: Session, *, refusal: ServiceError | None = None) -> Response:
         more=found[PER_PAGE - 1].id if len(found) > PER_PAGE else None,
         begins=not first,
         seal=seal(drift.whole(session, tenant, choice, app, attribute)),
-        compared=[_compared(session, one) for one in apps if app in (None, one.id)],
+        compared=compared,
+        running=any(one["running"] for one in compared),
         typed_above=TYPED_ABOVE,
         refusal=explain(refusal.code, refusal.params) if refusal else None,
         may_operate=g.role != Role.AUDITOR,
