@@ -30,8 +30,8 @@ def import_(slug: str, name: str, preview: bool, full: bool, compare: bool, as_j
     """Import people from an app. A server that is running does the work; else this command does."""
     at_home, (owner, row) = house(), app(slug, name)
     with at_home.db.writing() as session:
-        how = {"preview": preview, "full": full, "compare": compare}
-        cycle = cycles.request(session, owner.id or 0, row.id or 0, ACTOR, at_home.now(), **how)
+        where = (owner.id or 0, row.id or 0, ACTOR, at_home.now())
+        cycle = cycles.request(session, *where, preview=preview, full=full, compare=compare)
     ended = _carry(cycle.id or 0)
     with at_home.db.reading() as session:
         waiting = cycles.preview_counts(session, owner.id or 0, row.id or 0)

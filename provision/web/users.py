@@ -92,11 +92,8 @@ def show(user: int) -> Response:
         told = [_event(event, detail) for event, detail in person.timeline]
         operations = queue.of_person(session, g.tenant.id, house().kinds, user)
         fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
-<<<<<<< HEAD
         decisions = {account.id: users.stand(session, g.tenant.id, account.id) for account in person.accounts}
-=======
         differs = [one for one in drift.of_person(session, g.tenant.id, house().kinds, user) if not one.over]
->>>>>>> c852540 (Show what drifted on a page of its own, on Home and beside the person, and choose there or by command)
     planned = _planned(operations)
     apps = {account.id: account.app_id for account in person.accounts}
     drifted = [
@@ -116,12 +113,9 @@ def show(user: int) -> Response:
         drifted=len(drifted),
         moving=any(one.view in queue.MOVING for one in operations),
         fixed=fixed,
-<<<<<<< HEAD
         decisions=decisions,
-=======
         choices=[one for one in differs if one.choice is DriftChoice.OPEN],
         alone={(one.account_id, one.attribute): one for one in differs if one.choice is DriftChoice.ALONE},
->>>>>>> c852540 (Show what drifted on a page of its own, on Home and beside the person, and choose there or by command)
         may_edit=may_edit,
         editing=request.args.get("edit", "") if may_edit else "",
     )
