@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from provision.core.smtp import judge_sender, read_server
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -55,6 +57,17 @@ class Settings(BaseSettings):
         for text in texts if isinstance(texts, list | tuple) else ():
             ip_network(text)
         return texts
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _server(cls, value: SecretStr) -> SecretStr:
+        read_server(value.get_secret_value())
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        return judge_sender(value)
 
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
