@@ -14,10 +14,13 @@ from provision import cli, logs, serving
 from provision.config import Settings
 from provision.connectors import CLOUDS, KINDS, Cloud, Reach, Secret, World, networks, parse_certificate, parse_secret
 from provision.core.ports import Source
+from provision.core.post import Mailer
+from provision.core.smtp import read_server
 from provision.core.tables import Connector
 from provision.core.vocabulary import Kind
 from provision.db import Database
 from provision.house import House
+from provision.mailer import FolderMailer, SmtpMailer
 from provision.sandbox import Sandbox
 from provision.sandbox.serve import serve as serve_sandbox
 from provision.services import connectors
@@ -64,7 +67,13 @@ _PAGES = (
 )
 
 
-def open_house(settings: Settings | None = None, *, connect: Connect | None = None, now: Clock | None = None) -> House:
+def open_house(
+    settings: Settings | None = None,
+    *,
+    connect: Connect | None = None,
+    now: Clock | None = None,
+    mail: Mailer | None = None,
+) -> House:
     """Everything a page, a command or a timer needs. Opens the database, but leaves its schema as it is."""
     settings = settings or Settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -82,6 +91,8 @@ def open_house(settings: Settings | None = None, *, connect: Connect | None = No
         read_secret=lambda text: parse_secret(text).as_json().encode(),
         read_certificate=lambda pem, **how: parse_certificate(pem, **how).as_json().encode(),
         sandbox=sandbox,
+        mailer=mail or _mailer(settings),
+        letter_css=(assets("static") / "letter.css").read_text(encoding="utf-8"),
     )
 
 
@@ -125,6 +136,13 @@ def _open_for_command(**changed: Any) -> House:
     settings = settings.changed(**changed) if changed else settings
     logs.configure(settings.log_level)
     return open_house(settings)
+
+
+def _mailer(settings: Settings) -> Mailer:
+    server = read_server(settings.smtp_url.get_secret_value())
+    if server is None:
+        return FolderMailer(settings.mail_from, settings.data_dir / "mail")
+    return SmtpMailer(settings.mail_from, server)
 
 
 def _connect(

@@ -12,8 +12,10 @@ from typing import Any
 
 from provision.config import Settings
 from provision.core.ports import Source
+from provision.core.post import Mailer
 from provision.core.tables import Connector
 from provision.db import Database
+from provision.services import mail
 from provision.services.cycles import Ways
 from provision.vault import Vault
 
@@ -27,6 +29,7 @@ class House:
 
     ``connect`` turns a connector row into its port. ``read_secret`` and ``read_certificate`` judge what a person pastes and
     return what is to be sealed; they raise Refused. ``sandbox`` opens the stand-in cloud, which few installations use.
+    ``mailer`` is where mails go; ``letter_css`` is how they look.
     """
 
     settings: Settings
@@ -38,6 +41,26 @@ class House:
     read_secret: Callable[[str], bytes]
     read_certificate: Callable[..., bytes]
     sandbox: Callable[[], Any]
+    mailer: Mailer
+    letter_css: str
+
+    @property
+    def stationery(self) -> mail.Stationery:
+        """What a letter is written on: the keys its link is derived with, the address of this installation, its look."""
+        return mail.Stationery(self.vault, self.settings.public_url, self.letter_css)
+
+    def post(self, *, cut: Callable[[], bool] = lambda: False) -> mail.Post:
+        """How mails leave from here."""
+        return mail.Post(
+            reading=self.db.reading,
+            writing=self.db.writing,
+            mailer=self.mailer,
+            stationery=self.stationery,
+            kinds=self.kinds,
+            now=self.now,
+            chance=random.random,
+            cut=cut,
+        )
 
     def ways(self, *, cut: Callable[[], bool] = lambda: False) -> Ways:
         """How a cycle reaches the world from here; ``cut`` ends it between two commits, to be gone on with later."""

@@ -11,7 +11,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from provision.house import LEADER, House
-from provision.services import activation, cycles, worker
+from provision.services import activation, cycles, mail, worker
 from provision.services.errors import ServiceError
 
 log = structlog.get_logger()
@@ -104,10 +104,15 @@ class Running:
         while not self._stop.is_set():
             with self._house.db.leading(LEADER) as leads:
                 if leads:
-                    carrier = threading.Thread(target=self._carry, name="carrier", daemon=True)
-                    carrier.start()
+                    beside = [
+                        threading.Thread(target=work, name=name, daemon=True)
+                        for name, work in (("carrier", self._carry), ("postman", self._post))
+                    ]
+                    for each in beside:
+                        each.start()
                     self._read()
-                    carrier.join()
+                    for each in beside:
+                        each.join()
             self._stop.wait(1.0)
 
     def _read(self) -> None:
@@ -126,6 +131,15 @@ class Running:
             self._try(lanes.tend)
             self._stop.wait(0.3)
         lanes.close()
+
+    def _post(self) -> None:
+        """Mails. On a thread of their own: a mail server that stalls holds up nobody's account."""
+        post = self._house.post(cut=self._stop.is_set)
+        while not self._stop.is_set() and not self._try(lambda: mail.recover(post)):
+            pass
+        while not self._stop.is_set():
+            self._try(lambda: mail.deliver(post))
+            self._stop.wait(0.5)
 
     def _try(self, step: Callable[[], object]) -> bool:
         """The loop outlives whatever one step does to it: rows say how far it got, and it is tried again."""

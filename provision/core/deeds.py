@@ -71,6 +71,10 @@ DEEDS: Mapping[str, Deed] = {
     "operation.failed": Deed("change", "update", "A change in %(app)s failed"),
     "operation.retried": Deed("change", "update", "A change was asked for again"),
     "operations.held": Deed("change", "update", "The brake stopped what would have been taken away in %(app)s"),
+    "letter.saved": Deed("change", "update", "The words of a mail were changed"),
+    "mail.bounced": Deed("activation", "bounced", "A mail was refused for good"),
+    "mail.failed": Deed("activation", "bounced", "A mail could not be delivered for days"),
+    "mail.sent": Deed("activation", "sent", "A mail was sent"),
     "settings.saved": Deed("change", "update", "Settings saved: %(attributes)s"),
     "token.issued": Deed("change", "create", "A token for %(app)s was made"),
     "token.revoked": Deed("change", "delete", "A token of %(app)s was revoked"),
@@ -90,7 +94,7 @@ DEEDS: Mapping[str, Deed] = {
 
 _OTHERS = {"lifecycle": "Status", "group": "Group", "name": "Name", "description": "Description"}
 _ORDER = {name: number for number, name in enumerate(USER_ATTRIBUTES)}
-PEOPLE = ("user.", "account.", "activation.", "group.", "operation.", "operations.")
+PEOPLE = ("user.", "account.", "activation.", "group.", "mail.", "operation.", "operations.")
 RUNS = ("cycle.",)
 
 

@@ -225,6 +225,27 @@ class Invited(StrEnum):
     BLOCKED = "blocked"
 
 
+class MailTemplate(StrEnum):
+    """What a mail is about. The first three go to people, the others to operators."""
+
+    ACTIVATION = "activation"
+    REMINDER = "reminder"
+    CONFIRMATION = "confirmation"
+    TEST = "test"
+    QUARANTINE = "quarantine"
+    SECRET = "secret"  # noqa: S105 - what it tells of
+
+
+class MailState(StrEnum):
+    """queued → sent, bounced (refused for good), failed (tried for days) or cancelled (its link is over)."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 USER_ATTRIBUTES: dict[str, str] = {
     "given_name": "First Name",
     "surname": "Last Name",

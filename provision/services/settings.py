@@ -6,12 +6,15 @@ Owns these rows; the settings of the installation are not among them.
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
-from provision.core.onboarding import OnboardingSettings, lenient
+from provision.core import letters
+from provision.core.letters import Words
+from provision.core.onboarding import LANGUAGES, OnboardingSettings, lenient
 from provision.core.tables import TenantSetting
+from provision.core.vocabulary import MailTemplate
 from provision.services import events
-from provision.services.errors import Conflict
+from provision.services.errors import Conflict, Invalid
 
 _ONBOARDING = "onboarding"
 
@@ -54,6 +57,77 @@ def save_onboarding(
         after={name: after[name] for name in changed},
     )
     events.append(session, tenant_id, [told], now)
+
+
+def words(session: Session, tenant_id: int, template: MailTemplate, language: str) -> Words:
+    """What a letter says in this tenant: the tenant's own words, else the built-in ones."""
+    row = _row(session, tenant_id, _letter(template, language))
+    if row is not None:
+        own = Words(str(row.value.get("subject") or ""), str(row.value.get("body") or ""))
+        if not letters.judge(template, own):  # a placeholder may have gone since; then the built-in words are better
+            return own
+    return letters.built_in(template, language)
+
+
+def own_words(session: Session, tenant_id: int) -> set[tuple[MailTemplate, str]]:
+    """Which letters, in which language, this tenant has written itself."""
+    found = session.exec(select(TenantSetting.name).where(TenantSetting.tenant_id == tenant_id)).all()
+    return {(one, language) for one in MailTemplate for language in LANGUAGES if _letter(one, language) in found}
+
+
+def save_words(
+    session: Session, tenant_id: int, template: MailTemplate, language: str, own: Words, actor: str, now: datetime
+) -> None:
+    """Keep a tenant's own words for a letter. Raises Invalid; words equal to the built-in ones are not kept apart."""
+    own = Words(own.subject.strip(), own.body.replace("\r\n", "\n").strip())
+    if problems := letters.judge(template, own):
+        params = {name: value for _, blanks in problems.values() for name, value in blanks.items()}
+        raise Invalid({field: code for field, (code, _) in problems.items()}, **params)
+    before = words(session, tenant_id, template, language)
+    if own == before:
+        return
+    if own == letters.built_in(template, language):
+        reset_words(session, tenant_id, template, language, actor, now)
+        return
+    _keep(session, tenant_id, _letter(template, language), {"subject": own.subject, "body": own.body})
+    _told(session, tenant_id, template, language, before, own, actor, now)
+
+
+def reset_words(
+    session: Session, tenant_id: int, template: MailTemplate, language: str, actor: str, now: datetime
+) -> None:
+    """Say again what the product says by itself."""
+    row = _row(session, tenant_id, _letter(template, language))
+    if row is None:
+        return
+    before = words(session, tenant_id, template, language)
+    session.delete(row)
+    session.flush()
+    _told(session, tenant_id, template, language, before, letters.built_in(template, language), actor, now)
+
+
+def _told(
+    session: Session,
+    tenant_id: int,
+    template: MailTemplate,
+    language: str,
+    before: Words,
+    after: Words,
+    actor: str,
+    now: datetime,
+) -> None:
+    entry = events.Entry(
+        actor=actor,
+        action="letter.saved",
+        before={"subject": before.subject, "body": before.body},
+        after={"subject": after.subject, "body": after.body},
+        names={"letter": template.value, "language": language},
+    )
+    events.append(session, tenant_id, [entry], now)
+
+
+def _letter(template: MailTemplate, language: str) -> str:
+    return f"letter.{template.value}.{language}"
 
 
 def _row(session: Session, tenant_id: int, name: str) -> TenantSetting | None:

@@ -13,6 +13,7 @@ from provision.core.tables.directory import (
     Token,
     User,
 )
+from provision.core.tables.mail import Mail
 from provision.core.tables.organisation import (
     ConsentFlow,
     Grant,
@@ -41,6 +42,7 @@ __all__ = [
     "Group",
     "GroupMember",
     "Invitation",
+    "Mail",
     "Mapping",
     "Operation",
     "Operator",
