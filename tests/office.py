@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from sqlmodel import col, select
+
 from provision.core.ports import Check, Source
-from provision.core.tables import Connector
+from provision.core.tables import Account, Connector, Mapping
+from provision.core.vocabulary import Approval, Situation
 from provision.house import House
 from provision.services import connectors, cycles
+from provision.services.outbox import Order
 
 DOMAIN = "fjordvik.example"
 
@@ -47,6 +51,10 @@ def run(house: House, tenant_id: int, app: int, **options: Any) -> None:
     cycles.run_requested(house.ways())
 
 
+def order(house: House) -> Order:
+    return Order("ada", house.now(), house.kinds)
+
+
 def of(house: House, tenant_id: int, app: int) -> Connector:
     """The app's row as it is now."""
     with house.db.reading() as session:
@@ -71,3 +79,22 @@ class Elsewhere:
 def leading_elsewhere(connect: Callable[[Connector], Source]) -> Callable[[Connector], Any]:
     """A way out that ends at another organisation."""
     return lambda row: Elsewhere(connect(row))
+
+
+def licensed(house: House, tenant_id: int) -> tuple[int, list[int]]:
+    """An app on the sandbox whose mapping carries the usage location, and its people who have one."""
+    app = connected(house, tenant_id, on=("import", "create", "edit", "delete"))
+    with house.db.writing() as session:
+        session.add(Mapping(tenant_id=tenant_id, connector_id=app, ours="usage_location", theirs="usageLocation"))
+        row = connectors.get(session, tenant_id, app)
+        row.approval = Approval.AUTOMATIC
+        session.add(row)
+    run(house, tenant_id, app)
+    with house.db.reading() as session:
+        query = select(Account).where(Account.connector_id == app, col(Account.situation) == Situation.LINKED)
+        rows = [
+            row
+            for row in session.exec(query).all()
+            if row.observed.get("usageLocation") and not row.standing.get("synced")
+        ]
+    return app, [row.user_id or 0 for row in rows if not row.standing.get("synced")]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from provision import __version__
-from provision.cli import apps, deciding, drifting, people, recycling, running, writing
+from provision.cli import apps, deciding, drifting, licences, people, recycling, running, writing
 from provision.cli.shown import say, sentence
 from provision.core.ports import OutsideError
 from provision.house import House
@@ -66,5 +66,6 @@ for command in (
     *recycling.COMMANDS,
     *deciding.COMMANDS,
     *drifting.COMMANDS,
+    *licences.COMMANDS,
 ):
     provision.add_command(command)

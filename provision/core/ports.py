@@ -298,6 +298,28 @@ class Recycling(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One licence of one object: given to it itself, and by which groups (their names) besides."""
+
+    sku: str
+    direct: bool
+    groups: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Licensing(Protocol):
+    """A system that sells seats."""
+
+    def seats(self) -> Sequence[Mapping[str, Any]]:
+        """The seats per licence now, in the form of ``Check.facts["seats"]``. Raises the six errors."""
+        ...
+
+    def holdings(self, anchor: str) -> Sequence[Holding]:
+        """What one object holds, each licence once. Raises the six errors."""
+        ...
+
+
 @runtime_checkable
 class Consenting(Protocol):
     """A system whose administrator grants access in a browser."""

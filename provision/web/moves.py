@@ -65,7 +65,7 @@ def bulk() -> Response:
         raise NotFound("page_not_found")
     try:
         with house().db.writing() as session:
-            ids = _chosen(session)
+            ids = chosen(session)
             if not request.form.get("sure"):
                 return _bulk_page(session, how, ids)
             done = _edit_many(session, ids) if how == "edit" else _move_many(session, Move(how), ids)
@@ -164,7 +164,7 @@ def _done(how: Move, number: int) -> str:
 # -- Many ----------------------------------------------------------------------------------------------------------------
 
 
-def _chosen(session: Session) -> list[int]:
+def chosen(session: Session) -> list[int]:
     """The ticked ones, or everybody whom the list's filters fit."""
     if request.form.get("everyone"):
         ids = [row.id for row in users.records(session, g.tenant.id, _filter())]
@@ -220,7 +220,7 @@ def _bulk_again(how: str, error: ServiceError) -> Response:
     if error.code == "nothing_chosen":
         return after(url_for("users.list"), explain(error.code).what, tone="warn")
     with house().db.reading() as session:
-        return _bulk_page(session, how, _chosen(session), error)
+        return _bulk_page(session, how, chosen(session), error)
 
 
 def _sample(session: Session, ids: list[int]) -> list[str]:

@@ -14,7 +14,7 @@ from provision.core import sheet
 from provision.core.deeds import blanks, changed_names, changes, deed, label
 from provision.core.remedies import explain
 from provision.core.vocabulary import DriftChoice, Lifecycle, Role, Situation
-from provision.services import connectors, drift, users
+from provision.services import connectors, drift, licences, users
 from provision.services.reports import queue
 from provision.services.users import Query, Row, Standing, foreseeing
 from provision.web import guard
@@ -92,6 +92,7 @@ def show(user: int) -> Response:
         told = [_event(event, detail) for event, detail in person.timeline]
         operations = queue.of_person(session, g.tenant.id, house().kinds, user)
         fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
+        licensed = licences.seen(session, g.tenant.id, user)
         decisions = {account.id: users.stand(session, g.tenant.id, account.id) for account in person.accounts}
         differs = [one for one in drift.of_person(session, g.tenant.id, house().kinds, user) if not one.over]
     planned = _planned(operations)
@@ -116,6 +117,7 @@ def show(user: int) -> Response:
         decisions=decisions,
         choices=[one for one in differs if one.choice is DriftChoice.OPEN],
         alone={(one.account_id, one.attribute): one for one in differs if one.choice is DriftChoice.ALONE},
+        licences=licensed,
         may_edit=may_edit,
         editing=request.args.get("edit", "") if may_edit else "",
     )
@@ -134,7 +136,7 @@ def _filters(wanted: Wanted, apps: list[tuple[int | None, str]]) -> list[dict[st
     states = [(Lifecycle.STAGED, _("Staged")), (Lifecycle.ACTIVE, _("Active"))]
     states += [(Lifecycle.SUSPENDED, _("Suspended")), (Lifecycle.LEFT, _("Left"))]
     standings = [(Standing.GUEST, _("Guest")), (Standing.SYNCED, _("Synced from AD"))]
-    standings.append((Standing.DISABLED, _("Sign-in blocked")))
+    standings += [(Standing.DISABLED, _("Sign-in blocked")), (Standing.UNLICENSED, _("No licence yet"))]
     problems = [(Situation.DISPUTED, _("Disputed")), (Situation.GONE, _("Gone"))]
     chips: list[tuple[str, str, list[Any], Any]] = [
         ("status", _("Status"), states, wanted.status),

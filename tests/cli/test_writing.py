@@ -139,3 +139,17 @@ def test_a_twin_in_the_recycle_bin_is_restored_by_command(writing: Command) -> N
     writing("user", "resolve", "contoso", "zoe", "restore")
     assert writing("work", "--until-idle", "--json").json["done"] >= 1
     assert writing("bin", "contoso", "M365", "--search", "zoe", "--json").json == []
+
+
+def test_licences_are_listed_given_and_taken_by_command(writing: Command) -> None:
+    seats = writing("licence", "contoso", "M365", "--json").json
+    free = next(one for one in seats if one["left"] > 1)
+    assert writing("licence", "contoso", "M365").status == 0
+    writing(*ADD, "--set", "usage_location=NO")
+    writing("work", "--until-idle")
+    unmapped = writing("licence", "contoso", "M365", "add", free["part"], "zoe")
+    assert unmapped.status == 1
+    assert "usage location" in unmapped.err
+    assert writing("licence", "contoso", "M365", "add").status == 2
+    assert writing("licence", "contoso", "M365", "add", "NO_SUCH_PART", "zoe").status == 1
+    assert writing("licence", "contoso", "M365", "remove", free["part"], "zoe", "--json").json["refused"] == []

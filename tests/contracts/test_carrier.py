@@ -13,6 +13,7 @@ from provision.core.ports import (
     LICENCES,
     MANAGER,
     Carrier,
+    Licensing,
     Missing,
     Outcome,
     OutsideError,
@@ -415,6 +416,18 @@ def test_when_seats_run_out_the_rest_are_created_without_and_told_which(clear: G
     clear.licence(free=2)
     late = [change(record(outcome).anchor, licences={sku: True}) for outcome in outcomes if outcome.left]
     assert [outcome.left for outcome in carried(clear, *late)] == [{}, {}]
+
+
+def test_what_somebody_holds_is_told_with_the_groups_it_comes_from(clear: Ground) -> None:
+    anchor = unlicensed(clear, usageLocation="NO")
+    sku, group = clear.inherit(anchor)
+    target: Any = connector(clear)
+    assert isinstance(target, Licensing)
+    (held,) = [one for one in target.holdings(anchor) if one.sku == sku.lower()]
+    assert (held.direct, held.groups) == (False, (group,))
+    assert all({"sku", "part", "name", "total", "used", "free"} <= seat.keys() for seat in target.seats())
+    with pytest.raises(Missing):
+        target.holdings(NOBODY)
 
 
 def test_a_licence_that_comes_from_a_group_is_not_taken_and_the_group_is_named(clear: Ground) -> None:

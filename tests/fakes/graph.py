@@ -169,7 +169,12 @@ class UnrulyGraph:
         query = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
         if path == "/users" and request.method == "POST":
             return self._create(json.loads(request.content))
-        if path == "/$batch" or request.method in ("PATCH", "PUT", "DELETE") or path.startswith(BIN):
+        if (
+            path == "/$batch"
+            or request.method in ("PATCH", "PUT", "DELETE")
+            or path.startswith((BIN, "/groups/"))
+            or (self.desk.seats and path == "/subscribedSkus")
+        ):
             return self.desk.answer(request)
         if path in KNOWN:
             return _json(200, {"value": [KNOWN[path]]})

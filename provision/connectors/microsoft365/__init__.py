@@ -9,7 +9,7 @@ from typing import Any
 
 from provision.connectors.credentials import Secret
 from provision.connectors.http import Cloud, Wire, World
-from provision.connectors.microsoft365 import carrying, consent, delta, doctor, passwords, recycling, schema
+from provision.connectors.microsoft365 import carrying, consent, delta, doctor, holdings, passwords, recycling, schema
 from provision.connectors.microsoft365.config import GUID, Microsoft365Config
 from provision.connectors.microsoft365.graph import EVENTUAL, Graph
 from provision.connectors.microsoft365.stories import ANCHOR, USER
@@ -19,6 +19,7 @@ from provision.core.ports import (
     Attribute,
     Check,
     Discarded,
+    Holding,
     Missing,
     Outcome,
     OutsideError,
@@ -125,6 +126,14 @@ class Microsoft365:
     def end_sessions(self, anchor: str) -> None:
         """Let every session of this account end."""
         passwords.end_sessions(self._client(), anchor)
+
+    def seats(self) -> Sequence[Mapping[str, Any]]:
+        """The seats per licence, as they are now."""
+        return holdings.seats(self._client())
+
+    def holdings(self, anchor: str) -> Sequence[Holding]:
+        """What one person holds, and which groups give it to them."""
+        return holdings.held(self._client(), anchor)
 
     def discarded(self, attributes: Sequence[str]) -> Iterator[Discarded]:
         """Everybody in the recycle bin, newest first."""

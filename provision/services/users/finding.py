@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
+from provision.core.ports import LICENCES
 from provision.core.tables import Account, Connector, User
 from provision.core.vocabulary import Lifecycle, Situation, key
 from provision.services.errors import Conflict, NotFound, ServiceError
@@ -39,6 +40,7 @@ class Standing(StrEnum):
     GUEST = "guest"
     SYNCED = "synced"
     DISABLED = "disabled"
+    UNLICENSED = "unlicensed"
 
 
 class BadCursor(ServiceError):
@@ -75,6 +77,7 @@ class AccountRow:
     situation: Situation
     enabled: bool | None
     standing: dict[str, Any]
+    unlicensed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +221,10 @@ def _of_accounts(query: Query) -> Iterator[sa.ColumnElement[bool]]:
         yield _ACCOUNTS.c.connector_id == query.app
     if query.standing is Standing.DISABLED:
         yield _ACCOUNTS.c.enabled.is_(False)
+    elif query.standing is Standing.UNLICENSED:
+        # Created, and a licence is still to come: it waits for a seat, a country, or its turn.
+        yield _ACCOUNTS.c.anchor.is_not(None)
+        yield _ACCOUNTS.c.intent[LICENCES].as_string().is_not(None)
     elif query.standing is not None:
         yield _ACCOUNTS.c.standing[query.standing.value].as_boolean().is_(True)
     if query.problem is not None:
@@ -295,13 +302,16 @@ def _accounts(session: Session, tenant_id: int, people: Sequence[int]) -> dict[i
             _ACCOUNTS.c.situation,
             _ACCOUNTS.c.enabled,
             _ACCOUNTS.c.standing,
+            _ACCOUNTS.c.anchor.is_not(None),
+            _ACCOUNTS.c.intent,
         )
         .join(_CONNECTORS, _CONNECTORS.c.id == _ACCOUNTS.c.connector_id)
         .where(_ACCOUNTS.c.tenant_id == tenant_id, _ACCOUNTS.c.user_id.in_(people))
         .order_by(_CONNECTORS.c.position, _CONNECTORS.c.id)
     )
-    for person, number, app, situation, enabled, standing in session.execute(query):
-        found[person].append((number, AccountRow(app, Situation(situation), enabled, standing)))
+    for person, number, app, situation, enabled, standing, exists, intent in session.execute(query):
+        waits = exists and any((intent.get(LICENCES) or {}).values())
+        found[person].append((number, AccountRow(app, Situation(situation), enabled, standing, waits)))
     return found
 
 

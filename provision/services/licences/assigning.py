@@ -1,4 +1,4 @@
-"""Licences: how many seats there are, and who shall have one. Adding one never takes another away.
+"""How many seats there are, and who shall have one. Adding one never takes another away.
 
 Owns the wish, kept in the account until it is fulfilled; never sends anything and never guesses a usage location.
 """
@@ -10,9 +10,9 @@ from sqlmodel import Session, col, select
 
 from provision.core.ports import LICENCES
 from provision.core.tables import Account, Connector, User
-from provision.core.vocabulary import Lifecycle, Situation
+from provision.core.vocabulary import Lifecycle, Situation, key
 from provision.db import among, for_update
-from provision.services import connectors, events, outbox
+from provision.services import connectors, events, mappings, outbox
 from provision.services.errors import NotFound, ServiceError
 from provision.services.outbox import Effect, Order
 
@@ -23,10 +23,33 @@ class Seats:
 
     sku: str
     part: str
+    name: str
     total: int
     used: int
     free: int
     promised: int
+
+    @property
+    def left(self) -> int:
+        """Seats that may still be promised."""
+        return max(0, self.free - self.promised)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What giving or taking a licence would mean: who is concerned, who cannot and why (person → remedy code), and how many
+    seats it needs.
+    """
+
+    seats: Seats
+    going: tuple[int, ...]
+    refused: Mapping[int, str]
+    needed: int
+
+    @property
+    def short(self) -> int:
+        """How many seats are lacking."""
+        return max(0, self.needed - self.seats.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +69,7 @@ def seats(session: Session, tenant_id: int, connector_id: int) -> list[Seats]:
         Seats(
             sku=str(one["sku"]),
             part=str(one.get("part") or one["sku"]),
+            name=str(one.get("name") or one.get("part") or one["sku"]),
             total=int(one.get("total") or 0),
             used=int(one.get("used") or 0),
             free=int(one.get("free") or 0),
@@ -53,6 +77,39 @@ def seats(session: Session, tenant_id: int, connector_id: int) -> list[Seats]:
         )
         for one in app.facts.get("seats") or ()
     ]
+
+
+def named(session: Session, tenant_id: int, connector_id: int, text: str) -> Seats:
+    """The licence that a sku, a part number or a name means. Raises NotFound("no_such_licence")."""
+    wanted = key(text)
+    for one in seats(session, tenant_id, connector_id):
+        if wanted in (key(one.sku), key(one.part), key(one.name)):
+            return one
+    raise NotFound("no_such_licence")
+
+
+def foresee(
+    session: Session, tenant_id: int, connector_id: int, user_ids: Collection[int], sku: str, *, give: bool
+) -> Forecast:
+    """What giving (or taking) a licence would mean for these people. What is no longer sold may still be taken away.
+
+    Raises NotFound, ServiceError("usage_location_unmapped").
+    """
+    try:
+        found = named(session, tenant_id, connector_id, sku)
+    except NotFound:
+        if give:
+            raise
+        found = Seats(sku, sku, sku, 0, 0, 0, 0)
+    accounts = _accounts(session, tenant_id, connector_id, user_ids)
+    refused: dict[int, str] = dict.fromkeys(set(user_ids) - accounts.keys(), "no_account_there")
+    if give:
+        _must_carry_location(session, tenant_id, connector_id)
+        people = _people(session, tenant_id, accounts)
+        refused |= {number: code for number in accounts if (code := _barred(people.get(number)))}
+    going = tuple(number for number in accounts if number not in refused)
+    needed = sum(_needs(accounts[number], found.sku) for number in going) if give else 0
+    return Forecast(found, going, refused, needed)
 
 
 def assign(
@@ -63,28 +120,24 @@ def assign(
     Refused as a whole with ServiceError("seats_short") when there are not enough free seats for all of them, NotFound for
     an unknown licence; a person without a usage location is refused alone.
     """
-    held = {one.sku: one for one in seats(session, tenant_id, connector_id)}
-    if sku not in held:
-        raise NotFound("no_such_licence")
-    accounts = _accounts(session, tenant_id, connector_id, user_ids)
-    people = _people(session, tenant_id, accounts)
-    refused = {number: code for number in set(user_ids) if (code := _barred(people.get(number)))}
-    going = [number for number in accounts if number not in refused]
-    needed = sum(1 for number in going if not (accounts[number].intent.get(LICENCES) or {}).get(sku))
-    left = held[sku].free - held[sku].promised
-    if needed > left:
-        raise ServiceError("seats_short", needed=needed, free=max(left, 0), licence=held[sku].part)
-    effects = _wish(session, tenant_id, connector_id, [accounts[number] for number in going], {sku: True}, order)
-    return Assigned(tuple(going), refused, effects)
+    told = foresee(session, tenant_id, connector_id, user_ids, sku, give=True)
+    if told.short:
+        raise ServiceError(
+            "seats_short", needed=told.needed, free=told.seats.left, short=told.short, licence=told.seats.name
+        )
+    accounts = _accounts(session, tenant_id, connector_id, told.going)
+    effects = _wish(session, tenant_id, connector_id, list(accounts.values()), {told.seats.sku: True}, order)
+    return Assigned(told.going, told.refused, effects)
 
 
 def remove(
     session: Session, tenant_id: int, connector_id: int, user_ids: Collection[int], sku: str, order: Order
 ) -> Assigned:
     """Take a licence away from these people; what they have through a group stays, and is said so when it is tried."""
-    accounts = _accounts(session, tenant_id, connector_id, user_ids)
-    effects = _wish(session, tenant_id, connector_id, list(accounts.values()), {sku: False}, order)
-    return Assigned(tuple(accounts), {}, effects)
+    told = foresee(session, tenant_id, connector_id, user_ids, sku, give=False)
+    accounts = _accounts(session, tenant_id, connector_id, told.going)
+    effects = _wish(session, tenant_id, connector_id, list(accounts.values()), {told.seats.sku: False}, order)
+    return Assigned(told.going, told.refused, effects)
 
 
 def _wish(
@@ -117,6 +170,19 @@ def _wish(
     ]
     events.append(session, tenant_id, entries, order.now)
     return effects
+
+
+def _must_carry_location(session: Session, tenant_id: int, connector_id: int) -> None:
+    """Without a row that carries it, a usage location entered here would never reach the app."""
+    rows = mappings.rows(session, tenant_id, connector_id)
+    if not any(row.ours == "usage_location" and row.flows_out for row in rows):
+        raise ServiceError("usage_location_unmapped", app=connectors.get(session, tenant_id, connector_id).name)
+
+
+def _needs(account: Account, sku: str) -> bool:
+    """Whether it takes a seat that nobody has counted yet."""
+    held = {str(one.get("skuId", "")).lower() for one in account.observed.get("assignedLicenses") or ()}
+    return sku.lower() not in held and not (account.intent.get(LICENCES) or {}).get(sku)
 
 
 def _barred(person: User | None) -> str | None:
