@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from provision.core.letters import Letter
 from provision.core.onboarding import OnboardingSettings
 from provision.core.post import LADDER, Envelope
 from provision.core.smtp import read_server
-from provision.core.tables import Activation, Event, Mail
+from provision.core.tables import Activation, Event, Mail, User
 from provision.core.vocabulary import MailState, MailTemplate, Situation
 from provision.house import House
 from provision.mailer import SmtpMailer
@@ -60,18 +60,7 @@ def invited(house: House, cast: Cast, app: Any, clock: Clock, *names: str, **val
     with house.db.writing() as session:
         people = [somebody(session, app, clock, name, **values) for name in names]
         made = activation.issue(session, cast.contoso, people, "ada", clock(), vault=house.vault, kinds=house.kinds)
-        asked = [
-            Asked(one.address or "", "en", user_id=one.user_id, activation_id=one.activation_id)
-            for one in made
-            if one.activation_id and not _waits(session, one.activation_id)
-        ]
-        mail.enqueue_many(session, cast.contoso, MailTemplate.ACTIVATION, asked, clock())
         return [one.activation_id or 0 for one in made]
-
-
-def _waits(session: Session, activation_id: int) -> bool:
-    query = select(Mail.id).where(Mail.activation_id == activation_id)
-    return session.exec(query).first() is not None
 
 
 def rows(house: House) -> list[Mail]:
@@ -412,3 +401,21 @@ def test_told_to_stop_it_gives_back_what_it_has_not_tried(
     assert office.box == []
     assert {(row.attempts, row.taken_at) for row in rows(house)} == {(0, None)}
     assert mail.deliver(post) == {"sent": 2}
+
+
+def test_a_confirmation_goes_where_the_link_went_and_opens_nothing(
+    house: House, cast: Cast, app: Any, clock: Clock, post: Post, office: PostOffice
+) -> None:
+    (number,) = invited(house, cast, app, clock, "jane", preferred_language="de-AT")
+    mail.deliver(post)
+    with house.db.writing() as session:
+        row = session.get(Activation, number)
+        assert row is not None
+        person = session.get(User, row.user_id)
+        assert person is not None
+        mail.confirm(session, cast.contoso, person, number, clock())
+    mail.deliver(post)
+    first, confirmation = office.for_whom(HOME)
+    assert (first.message["Content-Language"], confirmation.message["Content-Language"]) == ("de", "de")
+    assert "http" not in confirmation.text
+    assert "jane@contoso.example" in confirmation.text

@@ -14,12 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from provision.core.onboarding import OnboardingSettings
+from provision.core.onboarding import OnboardingSettings, language_of
 from provision.core.reaching import Standing
 from provision.core.tables import User
-from provision.core.vocabulary import Outcome
+from provision.core.vocabulary import MailTemplate, Outcome
 from provision.db import among, encoded, for_update, insert_many, moment, reserve
-from provision.services import events, links, settings
+from provision.services import events, links, mail, settings
 from provision.services.activation.reach import Reached, offered, reach
 from provision.services.links import ACTIVATIONS
 from provision.services.users.finding import shown
@@ -63,7 +63,7 @@ def why_blocked(
     return {number: one.standing for number, one in found.items()}
 
 
-def issue(
+def issue(  # noqa: PLR0913
     session: Session,
     tenant_id: int,
     user_ids: Collection[int],
@@ -73,6 +73,7 @@ def issue(
     vault: Vault,
     kinds: Mapping[Any, Any],
     token_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    template: MailTemplate = MailTemplate.ACTIVATION,
 ) -> list[Issued]:
     """Send these people a link each, if that can help them; one result for each, in order of their numbers.
 
@@ -87,6 +88,7 @@ def issue(
     going = [found[one.user_id] for one in results if one.outcome in (Sending.QUEUED, Sending.WAITS)]
     links.kill(session, tenant_id, [one.user["id"] for one in going], now)
     numbers = _write(session, vault, tenant_id, going, chosen, actor, now, token_bytes)
+    mail.enqueue_many(session, tenant_id, template, [_asked(one, numbers, chosen) for one in going], now)
     made = [_numbered(one, numbers) for one in results]
     events.append(session, tenant_id, [_told(found[one.user_id], one, actor) for one in made], now)
     return made
@@ -133,6 +135,11 @@ def _refused(one: Reached, limited: Collection[int]) -> Issued:
     if number in limited:
         return Issued(number, name, Sending.LIMITED, code="activation_limited")
     return Issued(number, name, Sending.WAITS if standing.waits else Sending.QUEUED, address=one.address)
+
+
+def _asked(one: Reached, numbers: Mapping[int, int], chosen: OnboardingSettings) -> mail.Asked:
+    language = language_of(one.user["preferred_language"], chosen.language)
+    return mail.Asked(one.address or "", language, user_id=one.user["id"], activation_id=numbers[one.user["id"]])
 
 
 def _numbered(one: Issued, numbers: Mapping[int, int]) -> Issued:

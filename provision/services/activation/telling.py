@@ -13,7 +13,7 @@ from sqlmodel import Session, select
 from provision.core.tables import Activation, User
 from provision.core.vocabulary import Outcome
 from provision.db import for_update
-from provision.services import events
+from provision.services import events, mail
 from provision.services.activation.issuing import names_of
 from provision.services.activation.reach import Place
 
@@ -44,6 +44,7 @@ def spent(session: Session, knocked: Knock, text: Mapping[str, Any], now: dateti
     user = session.get(User, knocked.user_id)
     if user is not None:
         _tell(session, knocked, user, "activation.redeemed", text, now)
+        mail.confirm(session, knocked.tenant_id, user, knocked.activation_id, now)
 
 
 def failed(session: Session, knocked: Knock, outcomes: Mapping[str, Any], now: datetime) -> None:

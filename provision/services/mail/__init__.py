@@ -8,7 +8,7 @@ showing    what became of them, for pages and commands
 A row never holds a body or a link. Whoever leads calls ``recover`` once when it begins, then ``deliver`` again and again.
 """
 
-from provision.services.mail.queueing import Asked, call_off, cancel, enqueue, enqueue_many
+from provision.services.mail.queueing import Asked, call_off, cancel, confirm, enqueue, enqueue_many
 from provision.services.mail.sending import Post, deliver, recover, trouble
 from provision.services.mail.showing import Row, Slice, counted, listed, one
 from provision.services.mail.writing import Stationery, preview
@@ -21,6 +21,7 @@ __all__ = [
     "Stationery",
     "call_off",
     "cancel",
+    "confirm",
     "counted",
     "deliver",
     "enqueue",

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from provision.core.tables import Mail
+from provision.core.tables import Mail, User
 from provision.core.vocabulary import MailState, MailTemplate
 from provision.db import encoded, insert_many, moment, reserve
 from provision.services import links
@@ -62,6 +62,16 @@ def enqueue_many(
     ]  # fmt: skip
     insert_many(session, MAILS, _COLUMNS, rows)
     return numbers
+
+
+def confirm(session: Session, tenant_id: int, person: User, activation_id: int, now: datetime) -> None:
+    """Tell somebody that their password was set, where the link had gone. Nothing in it opens anything."""
+    query = sa.select(MAILS.c.address, MAILS.c.language).where(MAILS.c.activation_id == activation_id)
+    sent = session.execute(query.order_by(MAILS.c.id.desc()).limit(1)).first()
+    if sent is not None:
+        enqueue(
+            session, tenant_id, MailTemplate.CONFIRMATION, Asked(sent.address, sent.language, user_id=person.id), now
+        )
 
 
 def cancel(session: Session, activation_id: int, now: datetime) -> int:
