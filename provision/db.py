@@ -6,7 +6,7 @@ Owns every line that knows SQLite from PostgreSQL; knows no table.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import make_url
 from sqlmodel import Session
 
@@ -135,6 +135,26 @@ def among(session: Session, column: Any, values: Iterable[Any]) -> Any:
         listed = sa.func.json_each(encoded(list(values))).table_valued("value")
         return column.in_(sa.select(listed.c.value))
     return column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
+
+
+def each(session: Session, column: Any, *path: str) -> tuple[Any, Callable[[str], Any], Callable[[str], Any]]:
+    """The objects of a list inside a JSON column: what to select from, and how to read a text and a flag of one."""
+    if session.get_bind().dialect.name == "sqlite":
+        place = "$" + "".join(f'."{name}"' for name in path)
+        rows = sa.func.json_each(column, place).table_valued("value")
+
+        def read(name: str) -> Any:
+            return sa.func.json_extract(rows.c.value, f'$."{name}"')
+
+        return rows, read, lambda name: read(name) == 1
+    listed = sa.case((sa.func.jsonb_typeof(column[path]) == "array", column[path]), else_=sa.text("'[]'::jsonb"))
+    rows = sa.func.jsonb_array_elements(listed).table_valued(sa.column("value", JSONB))
+    return rows, lambda name: rows.c.value[name].astext, lambda name: rows.c.value[name].astext == "true"
+
+
+def binary(session: Session, text: Any) -> Any:
+    """A text compared and sorted byte by byte, as SQLite does by itself."""
+    return text if session.get_bind().dialect.name == "sqlite" else text.collate("C")
 
 
 def moment(session: Session, value: datetime) -> Any:

@@ -41,6 +41,7 @@ from provision.web import (
     recycling,
     remedies,
     reports,
+    scim_server,
     signin,
     statics,
     tokens,
@@ -107,6 +108,7 @@ def create_app(settings: Settings | None = None, *, house: House | None = None, 
     statics.install(app)
     for module in _PAGES:
         app.register_blueprint(module.bp)
+    scim_server.install(app)
     guard.verify(app)
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/sandbox": _for_browsers(house)})  # type: ignore[method-assign]
     return app

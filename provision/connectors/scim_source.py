@@ -13,11 +13,9 @@ from provision.connectors.credentials import Secret
 from provision.connectors.http import World
 from provision.connectors.kinds import MappingDefault, MatchingRule
 from provision.core.ports import Appearance, Attribute, Check, Page
-from provision.core.vocabulary import Direction, MappingKind, Owner
-
-ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-OURS = "urn:provision:scim:schemas:extension:person:2.0:User"
-"""Our own extension: what our profile knows and the standard does not, and the attributes that a tenant added."""
+from provision.core.vocabulary import SCIM_ENTERPRISE as ENTERPRISE
+from provision.core.vocabulary import SCIM_PERSON as OURS
+from provision.core.vocabulary import Direction, MappingKind, Owner, camel
 
 SCHEMA = (
     Attribute("userName", "User name", unique=True, required=True),
@@ -122,4 +120,4 @@ def build(config: ScimSourceConfig, secret: Secret | None, outside_id: str | Non
 def discover(facts: Mapping[str, Any]) -> tuple[Attribute, ...]:
     """What can be mapped, with the attributes that the tenant has added to people."""
     own = ((facts.get("notes") or {}).get("own") or {}).get("attributes") or ()
-    return (*SCHEMA, *(Attribute(f"{OURS}:{name}", label) for name, label in own))
+    return (*SCHEMA, *(Attribute(f"{OURS}:{camel(name)}", label) for name, label in own))

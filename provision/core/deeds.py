@@ -85,10 +85,11 @@ DEEDS: Mapping[str, Deed] = {
     "user.edited": Deed("change", "update", "Changed here: %(attributes)s"),
     "user.enabled": Deed("user", "active", "Enabled here"),
     "user.joined_group": Deed("change", "update", "Joined a group"),
-    "user.left": Deed("user", "left", "Left here, because the account in %(app)s is gone"),
+    "user.left": Deed("user", "left", "Left here, because the account in %(app)s is gone or inactive"),
     "user.parted_group": Deed("change", "update", "Taken out of a group"),
+    "user.reactivated": Deed("user", "active", "Active again, because %(app)s says so"),
     "user.restored": Deed("user", "active", "Restored here"),
-    "user.suspended": Deed("user", "suspended", "Suspended here, because the account in %(app)s is gone"),
+    "user.suspended": Deed("user", "suspended", "Suspended here, because the account in %(app)s is gone or inactive"),
     "user.updated": Deed("change", "update", "Taken over from %(app)s: %(attributes)s"),
 }
 

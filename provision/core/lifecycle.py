@@ -5,6 +5,9 @@ Owns the table of moves; never changes a person.
 
 from provision.core.vocabulary import Lifecycle, WhenGone
 
+MOVED_BY = "lifecycle"
+"""Under this name a person's origins remember which app moved them; what a person decides forgets it."""
+
 MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
     Lifecycle.STAGED: frozenset({Lifecycle.ACTIVE, Lifecycle.SUSPENDED, Lifecycle.LEFT}),
     Lifecycle.ACTIVE: frozenset({Lifecycle.SUSPENDED, Lifecycle.LEFT}),

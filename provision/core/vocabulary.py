@@ -264,6 +264,17 @@ USER_ATTRIBUTES: dict[str, str] = {
 """The default user profile: column of ``users`` → label on screen. Custom attributes stand beside it in ``extra``."""
 
 
+SCIM_ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+SCIM_PERSON = "urn:provision:scim:schemas:extension:person:2.0:User"
+"""Our own SCIM extension: what the profile knows and the standard does not, and the attributes that a tenant added."""
+
+
+def camel(name: str) -> str:
+    """An attribute's name as SCIM writes names: *cost_centre* → *costCentre*."""
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
 @functools.lru_cache(maxsize=4096)  # one address is compared, stored and told within a moment
 def key(text: str | None) -> str:
     """Return the one form in which names and addresses are compared, made unique and sorted.

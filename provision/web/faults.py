@@ -79,11 +79,16 @@ def _standard(error: HTTPException) -> Response:
 def _broken(error: InternalServerError) -> Response:
     """The stack goes to the log, under the number that the page shows; values of a statement do not."""
     cause = error.original_exception
+    _log.error("fault", request=g.get("request_id"), kind=type(cause).__name__, where=where(cause))
+    return tell(500, explain("internal"))
+
+
+def where(cause: BaseException | None) -> list[str]:
+    """Through which lines a fault came, without any value."""
     frames = []
     trace = cause.__traceback__ if cause else None
     while trace is not None:
         code = trace.tb_frame.f_code
         frames.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
-    _log.error("fault", request=g.get("request_id"), kind=type(cause).__name__, where=frames[-8:])
-    return tell(500, explain("internal"))
+    return frames[-8:]

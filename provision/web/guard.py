@@ -1,10 +1,10 @@
 """Who may enter which page: the signed-in browser, the tenant named in the address, and the role a route asks for.
 
-Owns the session cookie's content and the three marks a route may carry; knows no page and never checks a password.
+Owns the session cookie's content and the four marks a route may carry; knows no page and never checks a password.
 
-Every route is denied unless it is marked ``public``, ``signed_in`` or ``may(Role.…)``. A route whose rule contains
-``<tenant>`` does not receive it as an argument: it finds ``g.tenant`` (id, slug, name), ``g.role``, ``g.operator`` (id,
-email, name) and ``g.actor`` (the text for events) instead, and ``url_for`` fills the tenant in. A tenant that the operator
+Every route is denied unless it is marked ``public``, ``signed_in``, ``bearer`` or ``may(Role.…)``. A route whose rule
+contains ``<tenant>`` does not receive it as an argument: it finds ``g.tenant`` (id, slug, name), ``g.role``,
+``g.operator`` (id, email, name) and ``g.actor`` (the text for events) instead, and ``url_for`` fills the tenant in. A tenant that the operator
 has no grant for does not exist (404); a role too low is refused (403).
 """
 
@@ -30,15 +30,21 @@ _TOUCH_AFTER = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What a route asks of the browser: nothing, a sign-in, or a role within the tenant of its address."""
+    """What a route asks: nothing, a sign-in, a role within the tenant of its address, or (of no browser) a token."""
 
     signed_in: bool = True
     minimum: Role | None = None
+    bearer: bool = False
 
 
 def public(view: View) -> View:
     """Open to everybody."""
     return _mark(view, Admission(signed_in=False))
+
+
+def bearer(view: View) -> View:
+    """For machines with a token, which the room itself asks for; no browser's session counts here."""
+    return _mark(view, Admission(signed_in=False, bearer=True))
 
 
 def signed_in(view: View) -> View:
@@ -114,6 +120,9 @@ def _recognise(house: House) -> None:
     """Set ``g.standing`` and what follows from it; a session that is over is forgotten silently."""
     g.standing = g.operator = g.tenant = g.role = None
     g.actor = ""
+    asked = admission(current_app, request.endpoint) if request.endpoint in current_app.view_functions else None
+    if asked is not None and asked.bearer:
+        return
     token = session.get("id")
     if not isinstance(token, str) or request.endpoint == _FILES:
         return

@@ -9,13 +9,17 @@ judging    whom each account belongs to
 absorbing  account rows become people
 comparing  what linked accounts hold that differs from what the mapping owns
 accepting  some of it is taken over, because a person says so
+following  what it brought goes on to the other apps
 ending     who vanished, what went empty, the brake, the watermark
+pushing    what an app sends by itself, outside any cycle
 preview    what an import would do, row by row, and what a person decided about a row
 """
 
 from provision.services.cycles.accepting import accept
 from provision.services.cycles.ending import Leaving, leaving, release
+from provision.services.cycles.frame import Item
 from provision.services.cycles.preview import PreviewCounts, PreviewRow, decide, preview_counts, preview_rows
+from provision.services.cycles.pushing import Client, push, pushed, returning, take_away
 from provision.services.cycles.requests import (
     barred,
     comparison_due,
@@ -33,6 +37,8 @@ from provision.services.cycles.requests import (
 from provision.services.cycles.walk import Ways, run, run_requested
 
 __all__ = [
+    "Client",
+    "Item",
     "Leaving",
     "PreviewCounts",
     "PreviewRow",
@@ -50,11 +56,15 @@ __all__ = [
     "next_comparison",
     "preview_counts",
     "preview_rows",
+    "push",
+    "pushed",
     "release",
     "request",
+    "returning",
     "run",
     "run_requested",
     "show",
     "stop",
+    "take_away",
     "unfinished",
 ]

@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlmodel import Session
 
-from provision.core.lifecycle import after_import
+from provision.core.lifecycle import MOVED_BY, after_import
 from provision.core.matching import Verdict
-from provision.core.vocabulary import Lifecycle, Situation
+from provision.core.vocabulary import Lifecycle, Situation, key
 from provision.db import moment
 from provision.services import events
 from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.judging import Case, judge
-from provision.services.cycles.people import Person, insert, update
+from provision.services.cycles.people import Person, email_holders, insert, move, update
 
 
 def absorb(
@@ -134,6 +134,7 @@ def _change(
     now: datetime,
 ) -> None:
     changed = []
+    back = _coming_back(session, frame, cases)
     for case in cases:
         adopting = case.item.user_id is None
         if adopting or case.taken.values or not case.taken.emptied:  # what went empty counts when it is taken away
@@ -156,6 +157,32 @@ def _change(
         text = {"kept": conflicts} if conflicts else {}
         entries.append(_entry(frame, case, "user.updated", before=before, after=moved, text=text))
     update(session, changed, moment(session, now))
+    for case in back:
+        assert case.person is not None  # noqa: S101 - whoever comes back was somebody
+        was, case.person.lifecycle = case.person.lifecycle, Lifecycle.ACTIVE.value
+        del case.person.origins[MOVED_BY]
+        entries.append(
+            _entry(frame, case, "user.reactivated", {"lifecycle": was}, {"lifecycle": Lifecycle.ACTIVE.value})
+        )
+    move(session, [case.person for case in back if case.person is not None], moment(session, now))
+
+
+def _coming_back(session: Session, frame: Frame, cases: Sequence[Case]) -> list[Case]:
+    """Who is active there again after this app said otherwise, and nobody here decided anything since."""
+    if not frame.leaves_disabled:
+        return []
+    ours = [
+        case
+        for case in cases
+        if case.person is not None
+        and case.item.enabled is not False
+        and case.person.lifecycle in (Lifecycle.SUSPENDED, Lifecycle.LEFT)
+        and case.person.origins.get(MOVED_BY, (0,))[0] == frame.connector_id
+    ]
+    addresses = {key(case.person.values.get("email")): case.person.id for case in ours if case.person is not None}
+    holders = email_holders(session, frame.tenant_id, addresses)
+    taken = {number for address, number in addresses.items() if holders.get(address, number) != number}
+    return [case for case in ours if case.person is not None and case.person.id not in taken]
 
 
 def _settle(frame: Frame, case: Case) -> None:
@@ -178,8 +205,17 @@ def _settle(frame: Frame, case: Case) -> None:
         name: before.get(name) if name in held_back else item.observed.get(name) for name in frame.inbound.attributes
     }
     item.user_id, item.situation = case.verdict.user_id, Situation.LINKED.value
-    item.withheld = {"empties": list(emptied)} if emptied else None
+    item.withheld = _withheld(frame, case)
     item.stale, item.touched = False, True
+
+
+def _withheld(frame: Frame, case: Case) -> dict[str, Any] | None:
+    """What waits for the brake: values that went empty, and that a person who stands here is no longer active there."""
+    waits: dict[str, Any] = {"empties": list(case.taken.emptied)} if case.taken.emptied else {}
+    stands = case.person is not None and case.person.lifecycle in (Lifecycle.STAGED, Lifecycle.ACTIVE)
+    if frame.leaves_disabled and case.item.enabled is False and stands:
+        waits["inactive"] = True
+    return waits or None
 
 
 def _settle_accepted(frame: Frame, item: Item, accepted: Collection[str]) -> None:
@@ -217,9 +253,9 @@ def _entry(
     frame: Frame,
     case: Case,
     action: str,
-    *,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    *,
     text: Mapping[str, Any] | None = None,
 ) -> events.Entry:
     person = case.person

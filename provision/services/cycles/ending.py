@@ -13,12 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from provision.core.lifecycle import when_gone
+from provision.core.lifecycle import MOVED_BY, when_gone
 from provision.core.planning import judge_leaving
 from provision.core.tables import Connector, Cycle, Event
 from provision.core.vocabulary import CycleKind, CycleState, Lifecycle, Outcome, Situation, WhenGone
 from provision.db import among, for_update, moment
 from provision.services import events, links
+from provision.services.cycles.following import follow
 from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import take
@@ -57,6 +58,7 @@ class _Loss:
     user_id: int | None
     removed: str | None
     empties: tuple[str, ...]
+    inactive: bool = False
 
 
 def mark_absent(session: Session, frame: Frame, cycle: Cycle) -> None:
@@ -110,7 +112,10 @@ def end(session: Session, frame: Frame, cycle: Cycle, connector: Connector, now:
 def leaving(session: Session, cycle: Cycle, kinds: Any, *, limit: int | None = None) -> list[Leaving]:
     """The list that a held cycle shows."""
     items = load(session, frame_of(session, cycle, kinds), *_WAITING, limit=limit)
-    return [Leaving(item.id, item.user_id, item.name, item.removed, item.empties) for item in items]
+    return [
+        Leaving(item.id, item.user_id, item.name, item.removed or ("inactive" if item.inactive else None), item.empties)
+        for item in items
+    ]
 
 
 def release(
@@ -148,6 +153,7 @@ def release(
         actor=actor, action=action, connector_id=frame.connector_id, cycle_id=frame.cycle_id,
         names={"app": frame.app}, text={"accounts": len(losses)},
     )  # fmt: skip
+    follow(session, frame, entries, kinds, now)
     events.append(session, tenant_id, [told, *entries], now)
     return cycle
 
@@ -160,13 +166,19 @@ def _losses(session: Session, frame: Frame) -> list[_Loss]:
     columns = [ACCOUNTS.c[name] for name in ("id", "user_id", "removed", "withheld")]
     query = sa.select(*columns).where(ACCOUNTS.c.connector_id == frame.connector_id, *_WAITING).order_by(ACCOUNTS.c.id)
     return [
-        _Loss(number, user_id, removed, tuple(withheld["empties"]) if withheld else ())
+        _Loss(
+            number,
+            user_id,
+            removed,
+            tuple(withheld.get("empties", ())) if withheld else (),
+            bool(withheld and withheld.get("inactive")),
+        )
         for number, user_id, removed, withheld in session.execute(query.execution_options(yield_per=5000))
     ]
 
 
 def _fingerprint(losses: Sequence[_Loss]) -> str:
-    told = [(loss.id, loss.removed or "", *loss.empties) for loss in losses]
+    told = [(loss.id, loss.removed or ("inactive" if loss.inactive else ""), *loss.empties) for loss in losses]
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
@@ -181,7 +193,7 @@ def _brake(
 ) -> list[dict[str, Any]]:
     emptied = Counter(name for loss in losses if loss.removed is None for name in loss.empties)
     verdict = judge_leaving(
-        leaving=sum(1 for loss in losses if loss.removed is not None and loss.user_id is not None),
+        leaving=sum(1 for loss in losses if (loss.removed or loss.inactive) and loss.user_id is not None),
         linked=_number(session, frame, ACCOUNTS.c.user_id.is_not(None), *_PRESENT),
         seen=max(expected - (missing or 0), 0),
         expected=expected,
@@ -231,11 +243,15 @@ def _take_away(
     for item in items:
         person = people.get(item.user_id) if item.user_id is not None else None
         if item.removed is not None:
-            entries += _vanish(frame, item, person, counts, moved)
-        elif person is not None and (before := _empty(frame, item, person)):
+            entries += _vanish(frame, item, person, counts, moved, now)
+            item.withheld, item.touched = None, True
+            continue
+        if person is not None and (before := _empty(frame, item, person)):
             counts["updated"] += 1
             changed.append(person)
             entries.append(_entry(frame, item, person, "user.updated", before, dict.fromkeys(before)))
+        if item.inactive:
+            entries += _move_on(frame, item, person, counts, moved, now)
         item.withheld, item.touched = None, True
     update(session, changed, at)
     move(session, moved, at)
@@ -252,14 +268,23 @@ def _empty(frame: Frame, item: Item, person: Person) -> dict[str, Any]:
 
 
 def _vanish(
-    frame: Frame, item: Item, person: Person | None, counts: Counter[str], moved: list[Person]
+    frame: Frame, item: Item, person: Person | None, counts: Counter[str], moved: list[Person], now: datetime
 ) -> list[events.Entry]:
     counts["gone"] += 1
     before, item.situation, item.stale = item.situation, Situation.GONE.value, False
-    entries = [_entry(frame, item, person, "account.gone", {"situation": before}, {"situation": item.situation})]
+    told = _entry(frame, item, person, "account.gone", {"situation": before}, {"situation": item.situation})
+    return [told, *_move_on(frame, item, person, counts, moved, now)]
+
+
+def _move_on(
+    frame: Frame, item: Item, person: Person | None, counts: Counter[str], moved: list[Person], now: datetime
+) -> list[events.Entry]:
+    """Where the person goes whose account is gone, or inactive there, as the app is set."""
+    entries: list[events.Entry] = []
     then = when_gone(WhenGone(frame.when_gone), Lifecycle(person.lifecycle)) if person is not None else None
     if person is not None and then is not None:
         was, person.lifecycle = person.lifecycle, then.value
+        person.origins[MOVED_BY] = [frame.connector_id, now.isoformat(timespec="seconds")]
         counts["suspended"] += then is Lifecycle.SUSPENDED
         moved.append(person)
         entries.append(_entry(frame, item, person, f"user.{then.value}", {"lifecycle": was}, {"lifecycle": then.value}))

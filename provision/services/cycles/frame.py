@@ -23,9 +23,10 @@ SIGHTS = ("pages", "seen", "unchanged", "left_alone", "failed")
 class Frame:
     """One cycle's fixed parts, read once at its start.
 
-    ``outward``: outside names that only flow out; they are read to be compared. ``accepting``: account → the attributes of
-    ours that somebody accepts from it, and nothing else. ``promised``: person → the account that somebody decided to link
-    to them. ``outranked``: our attribute → the apps whose values for it win over this one's.
+    ``leaves_disabled``: who is disabled there counts as gone, since the app says so by itself. ``outward``: outside names
+    that only flow out; they are read to be compared. ``accepting``: account → the attributes of ours that somebody accepts
+    from it, and nothing else. ``promised``: person → the account that somebody decided to link to them. ``outranked``: our
+    attribute → the apps whose values for it win over this one's.
     """
 
     tenant_id: int
@@ -39,6 +40,7 @@ class Frame:
     chosen: frozenset[int] | None
     leaves_guests: bool
     when_gone: WhenGone
+    leaves_disabled: bool = False
     outward: tuple[str, ...] = ()
     promised: Mapping[int, int] = field(default_factory=dict)
     accepting: Mapping[int, frozenset[str]] = field(default_factory=dict)
@@ -78,7 +80,12 @@ class Item:
     @property
     def empties(self) -> tuple[str, ...]:
         """Our attributes that went empty there and wait for the end of a cycle."""
-        return tuple(self.withheld["empties"]) if self.withheld else ()
+        return tuple(self.withheld.get("empties", ())) if self.withheld else ()
+
+    @property
+    def inactive(self) -> bool:
+        """Its client says that the person is no longer active, and the brake has not spoken yet."""
+        return bool(self.withheld and self.withheld.get("inactive"))
 
     @property
     def base(self) -> dict[str, Any] | None:
@@ -100,6 +107,14 @@ def frame(session: Session, cycle: Cycle, kinds: Mapping[str, Any]) -> Frame:
         chosen=None if chosen is None else frozenset(chosen),
         promised=_promised(session, cycle.connector_id),
     )
+
+
+def pushing(
+    session: Session, tenant_id: int, connector_id: int, kinds: Mapping[str, Any], *, actor: str, takes_over: bool
+) -> Frame:
+    """The fixed parts for what an app sends by itself, outside any cycle."""
+    fixed = {"cycle_id": 0, "actor": actor, "takes_over": takes_over, "chosen": None}
+    return _frame(session, tenant_id, connector_id, kinds, **fixed, promised=_promised(session, connector_id))
 
 
 def looking(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[str, Any]) -> Frame:
@@ -130,6 +145,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         rules=tuple(sorted((*inbound.rules, *own), key=lambda rule: rule.priority)),
         leaves_guests=connector.scope.get("guests") == "leave",
         when_gone=WhenGone(connector.when_gone),
+        leaves_disabled=not kinds[connector.kind].pulled,
         outranked=_outranked(session, connector),
         **fixed,
     )

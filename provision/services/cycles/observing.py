@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -43,6 +43,16 @@ def merged(pages: Iterable[Page]) -> list[Seen]:
     return list(latest.values())
 
 
+class Owned(Protocol):
+    """Whose accounts are meant: one app of one tenant."""
+
+    @property
+    def tenant_id(self) -> int: ...
+
+    @property
+    def connector_id(self) -> int: ...
+
+
 def observe(session: Session, frame: Frame, source: Source, seen: Sequence[Seen], counts: Counter[str]) -> list[Item]:
     """Merge what was seen, each anchor once, into what is known; return only what is new or looks different.
 
@@ -69,7 +79,7 @@ def observe(session: Session, frame: Frame, source: Source, seen: Sequence[Seen]
     return items
 
 
-def load(session: Session, frame: Frame, *conditions: Any, limit: int | None = None, lock: bool = False) -> list[Item]:
+def load(session: Session, frame: Owned, *conditions: Any, limit: int | None = None, lock: bool = False) -> list[Item]:
     """Account rows of this connector as items, in order of id; ``lock`` keeps them until the transaction ends."""
     query = sa.select(*_READ).where(
         ACCOUNTS.c.tenant_id == frame.tenant_id, ACCOUNTS.c.connector_id == frame.connector_id, *conditions
@@ -135,18 +145,19 @@ def _different(
             if _there(item) and _digest(values) == item.observed_hash:
                 counts["unchanged"] += 1
                 continue
-            _look(source, item, values)
+            look(source, item, values)
         changed.append(item)
     return changed
 
 
 def _new(source: Source, seen: Seen) -> Item:
     item = Item(0, seen.anchor, "", {}, b"", None, {}, fresh=True)
-    _look(source, item, dict(seen.values))
+    look(source, item, dict(seen.values))
     return item
 
 
-def _look(source: Source, item: Item, values: dict[str, Any]) -> None:
+def look(source: Source, item: Item, values: dict[str, Any]) -> None:
+    """Let an account be what its values say; whoever it is has to be judged anew."""
     appearance = source.appearance(values)
     item.observed, item.observed_hash = values, _digest(values)
     item.name, item.enabled, item.standing = key(appearance.name), appearance.enabled, dict(appearance.standing)

@@ -79,11 +79,11 @@ def update(session: Session, people: Sequence[Person], at: Any) -> None:
 
 
 def move(session: Session, people: Sequence[Person], at: Any) -> None:
-    """Write the people's lifecycle in one statement; each moves one version on."""
+    """Write the people's lifecycle and who moved it in one statement; each moves one version on."""
     for person in people:
         person.version += 1
-    rows = [(person.lifecycle, person.version, at, person.id) for person in people]
-    update_many(session, USERS, ("lifecycle", "version", "changed_at"), rows)
+    rows = [(person.lifecycle, encoded(person.origins), person.version, at, person.id) for person in people]
+    update_many(session, USERS, ("lifecycle", "origins", "version", "changed_at"), rows)
 
 
 def _person(row: Any) -> Person:

@@ -28,6 +28,7 @@ from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, s
 from provision.services.cycles.circles import walked
 from provision.services.cycles.comparing import comparable, compare
 from provision.services.cycles.ending import end, mark_absent
+from provision.services.cycles.following import follow
 from provision.services.cycles.frame import COUNTS, SIGHTS, Frame
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import adoptable, waiting_suitors
@@ -317,6 +318,7 @@ class _Walk:
         cycle.counts, cycle.progress_at = dict(Counter(cycle.counts) + part.counts), now
         cycle.counts = {**dict.fromkeys(("pages", *COUNTS), 0), **cycle.counts}
         session.flush()
+        follow(session, self.frame, part.entries, self.ways.kinds, now)
         events.append(session, self.frame.tenant_id, part.entries, now)
 
     # -- The row ---------------------------------------------------------------------------------------------------------
@@ -325,7 +327,9 @@ class _Walk:
         """The last transaction: what takes away, and the watermark."""
         self._halt(cycle, connector)
         now = self.ways.now()
-        events.append(session, self.frame.tenant_id, end(session, self.frame, cycle, connector, now), now)
+        entries = end(session, self.frame, cycle, connector, now)
+        follow(session, self.frame, entries, self.ways.kinds, now)
+        events.append(session, self.frame.tenant_id, entries, now)
 
     def _halt(self, cycle: Cycle, connector: Connector) -> None:
         if self.ways.cut():

@@ -81,9 +81,15 @@ class Order:
 
 
 def enqueue(
-    session: Session, tenant_id: int, user_ids: Collection[int], order: Order, *, connector_id: int | None = None
+    session: Session,
+    tenant_id: int,
+    user_ids: Collection[int],
+    order: Order,
+    *,
+    connector_id: int | None = None,
+    but_not: int | None = None,
 ) -> list[Effect]:
-    """Bring these people's accounts in line, in every app or in one; call it in the transaction of the edit.
+    """Bring these people's accounts in line, in every app, in one or in all but one; call it in the edit's transaction.
 
     Whoever has no account where Create is on gets a row for one, *absent*, with its correlation value. Nothing is enqueued
     for what is in line, switched off, protected or declined; what waits and has become needless is cancelled.
@@ -91,6 +97,8 @@ def enqueue(
     session.flush()
     effects: list[Effect] = []
     for app in apps(session, tenant_id, order.kinds, connector_id):
+        if app.id == but_not:
+            continue
         rows = accounts(session, app, among(session, ACCOUNTS.c.user_id, set(user_ids)), lock=True)
         known = {row["user_id"] for row in rows}
         rows += _candidates(session, app, [number for number in user_ids if number not in known])

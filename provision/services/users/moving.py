@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core import protection
-from provision.core.lifecycle import may_become
+from provision.core.lifecycle import MOVED_BY, may_become
 from provision.core.planning import BY_HAND
 from provision.core.ports import ENABLED
 from provision.core.profile import judge
@@ -152,6 +152,7 @@ def _move(
     for number, user in people.items():
         before, user.lifecycle = user.lifecycle, then
         user.deleted_at = order.now if how is Move.DELETE else None
+        user.origins = {name: origin for name, origin in user.origins.items() if name != MOVED_BY}
         touch(user, order)
         flush(session, user)
         told[number] = entry(user, action, order, {"lifecycle": before}, {"lifecycle": then})

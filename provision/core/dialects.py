@@ -1,0 +1,148 @@
+"""What SCIM clients send that the standard does not know, turned into what they mean.
+
+Owns the shapes that Microsoft Entra, Okta, Google and OneLogin are known to send; on plain values, and no more lenient than
+it must be: what is not named here is left as it came, for the standard's own reading to accept or refuse.
+
+Entra: https://learn.microsoft.com/entra/identity/app-provisioning/application-provisioning-config-problem-scim-compatibility
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from provision.core.vocabulary import SCIM_ENTERPRISE
+
+_ENTERPRISE = SCIM_ENTERPRISE.casefold()
+_MANAGER = f"{_ENTERPRISE}:manager"
+_READ_ONLY = frozenset({"id", "meta", "groups", "schemas"})
+"""What a client echoes back although only the server sets it; it may stand in a value, but it is no change."""
+DEEPEST = 20
+MOST_OPERATIONS = 1000
+
+
+class Unfit(ValueError):
+    """A body that no client sends in earnest: too deep, too long, or with characters that no text holds."""
+
+
+def judge(payload: Any) -> None:
+    """Refuse what is nested too deep, or holds characters that cannot be kept. Raises Unfit."""
+    level, depth = [payload], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise Unfit(f"nested more than {DEEPEST} deep")
+        deeper: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                deeper += [*value, *value.values()]
+            elif isinstance(value, list):
+                deeper += value
+            elif isinstance(value, str) and not _keepable(value):
+                raise Unfit("a text holds a character that cannot be kept")
+        level = [value for value in deeper if isinstance(value, dict | list | str)]
+
+
+def resource(payload: Any) -> Any:
+    """A resource as its client means it."""
+    if not isinstance(payload, dict):
+        return payload
+    return {name: _named(name, value) for name, value in payload.items()}
+
+
+def patch(payload: Any) -> Any:
+    """The operations of a PATCH as their client means them. Raises Unfit when there are too many."""
+    if not isinstance(payload, dict):
+        return payload
+    known = next((name for name in payload if name.casefold() == "operations"), None)
+    if known is None or not isinstance(payload[known], list):
+        return payload
+    if len(payload[known]) > MOST_OPERATIONS:
+        raise Unfit(f"more than {MOST_OPERATIONS} operations")
+    return {**payload, known: [_operation(one) for one in payload[known]]}
+
+
+def bulk(payload: Any) -> Any:
+    """The operations of a bulk request, each as the request it stands for."""
+    if not isinstance(payload, dict):
+        return payload
+    known = next((name for name in payload if name.casefold() == "operations"), None)
+    if known is None or not isinstance(payload[known], list):
+        return payload
+    return {**payload, known: [_bulk_operation(one) for one in payload[known]]}
+
+
+def passwords(payload: Any) -> list[str]:
+    """Every password that a resource, a PATCH or a bulk request carries, whatever the case of its name."""
+    found: list[str] = []
+    waiting = [payload]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            folded = {str(name).casefold(): inner for name, inner in value.items()}
+            if str(folded.get("path", "")).casefold().rpartition(":")[2] == "password" and "op" in folded:
+                found.append(str(folded.get("value") or ""))
+            found += [str(inner) for name, inner in folded.items() if name.rpartition(":")[2] == "password"]
+            waiting += [inner for inner in value.values() if isinstance(inner, dict | list)]
+    return found
+
+
+def _bulk_operation(operation: Any) -> Any:
+    if not isinstance(operation, dict) or "data" not in operation:
+        return operation
+    method = str(operation.get("method") or "").upper()
+    meant = patch(operation["data"]) if method == "PATCH" else resource(operation["data"])
+    return {**operation, "data": meant}
+
+
+def _operation(operation: Any) -> Any:
+    """One operation. Entra writes the manager as a plain text, and removes it by an empty one."""
+    if not isinstance(operation, dict):
+        return operation
+    path = operation.get("path")
+    if isinstance(path, str) and path.casefold() == _MANAGER:
+        return _manager_operation(operation)
+    if path in (None, "") and isinstance(operation.get("value"), dict):
+        value = {
+            name: _named(name, inner)
+            for name, inner in operation["value"].items()
+            if str(name).casefold() not in _READ_ONLY
+        }
+        return {**{name: inner for name, inner in operation.items() if name != "path"}, "value": value}
+    return operation
+
+
+def _manager_operation(operation: Mapping[str, Any]) -> dict[str, Any]:
+    meant = _manager(operation.get("value"))
+    adds = str(operation.get("op") or "").casefold() in ("add", "replace")
+    if adds and meant is None:
+        return {"op": "remove", "path": operation["path"]}
+    if not adds:
+        return {name: inner for name, inner in operation.items() if name != "value"}
+    return {**operation, "value": meant}
+
+
+def _named(name: str, value: Any) -> Any:
+    folded = str(name).casefold()
+    if folded == _MANAGER:
+        return _manager(value)
+    if folded == _ENTERPRISE and isinstance(value, dict):
+        return {
+            inner: _manager(given) if str(inner).casefold() == "manager" else given for inner, given in value.items()
+        }
+    return value
+
+
+def _manager(value: Any) -> Any:
+    """A manager as an object: some send the bare number, some a list with one in it, some an empty text for nobody."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        return {"value": value} if value.strip() else None
+    if isinstance(value, dict) and value.get("value") in ("", None):
+        return None
+    return value
+
+
+def _keepable(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text))

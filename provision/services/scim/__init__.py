@@ -1,0 +1,16 @@
+"""The SCIM 2.0 server, without the web: what clients push becomes accounts, people and groups of their tenant.
+
+models     what is served, and what the service can do
+bodies     a resource and what is kept of it
+filters    a filter as SQL, from a list of what may be asked
+searching  one page, by index or by cursor
+members    groups and who is in them
+managers   whom people report to
+storage    what the library reads and writes through
+"""
+
+from provision.services.scim.filters import within_bounds
+from provision.services.scim.models import LARGEST, provider
+from provision.services.scim.storage import Accounts, Doors
+
+__all__ = ["LARGEST", "Accounts", "Doors", "provider", "within_bounds"]

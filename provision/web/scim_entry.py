@@ -1,0 +1,141 @@
+"""Who may use /scim/v2: a bearer token of one app, over https, so many times a second, for what the token's scope allows.
+
+Owns the door and the counting; reads no body and answers nothing itself: every refusal is raised as a SCIM error.
+"""
+
+import functools
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+from flask import current_app, g, request
+from scim2_models import ForbiddenException, ResourceType, SCIMException, UnauthorizedException
+from scim2_server.handler import ScimHandler
+from scim2_server.requests import ScimRequest
+from scim2_server.routing import Operation, Target
+from scim2_server.service import ScimService
+
+from provision.core.vocabulary import ConnectorState, Feature, TokenScope
+from provision.services import connectors, mappings, scim, tokens
+from provision.services.cycles import Client
+from provision.services.worker.pace import Bucket
+from provision.web.page import house
+
+RATE, BURST = 25.0, 50.0
+"""Requests a second of one token, and how many at once after a quiet while."""
+MOST = 10_000
+LIMITS = "provision.scim.limits"
+_READS = frozenset({Operation.query, Operation.search, Operation.search_with_body})
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class TooMany(SCIMException):
+    """More than this token may ask at once."""
+
+    status = 429
+    _default_detail = "Too many requests; wait as long as Retry-After says"
+    after = 1
+
+
+class Resting(SCIMException):
+    """The app is paused: what is sent now shall be sent again, so that nothing is lost."""
+
+    status = 503
+    _default_detail = "This app is paused here; try again later"
+    after = 60
+
+
+class Service(ScimService):
+    """The library's protocol, with what a token may do, and no body larger than ours."""
+
+    def authorize(self, request: ScimRequest, target: Target, resource_type: ResourceType) -> None:  # noqa: ARG002
+        """A token that only reads changes nothing, inside a bulk request neither."""
+        if target.operation not in _READS and request.subject.scope is not TokenScope.WRITE:
+            raise ForbiddenException(detail="This token only reads")
+
+    def max_body_size(self, request: ScimRequest) -> int | None:
+        """Never more than a body of ours."""
+        limit = super().max_body_size(request)
+        return scim.LARGEST if limit is None else min(limit, scim.LARGEST)
+
+
+class Limits:
+    """How much each token may ask. In memory: a bucket per token, the one least used forgotten first."""
+
+    def __init__(
+        self, *, rate: float = RATE, burst: float = BURST, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.rate, self.burst, self.clock = rate, burst, clock
+        self._lock = threading.Lock()
+        self._buckets: OrderedDict[int, Bucket] = OrderedDict()
+
+    def take(self, token_id: int) -> None:
+        """Count one request. Raises TooMany."""
+        with self._lock:
+            bucket = self._buckets.get(token_id)
+            if bucket is None:
+                bucket = Bucket(self.clock, rate=self.rate, capacity=self.burst, tokens=self.burst)
+                self._buckets[token_id] = bucket
+            self._buckets.move_to_end(token_id)
+            while len(self._buckets) > MOST:
+                self._buckets.popitem(last=False)
+            if bucket.tokens() < 1:
+                raise TooMany
+            bucket.take(1)
+
+
+@functools.lru_cache(maxsize=64)
+def service(own: tuple[tuple[str, str], ...], passwords: bool, secret: bytes) -> Service:
+    """The protocol over one set of schemas; the secret seals the cursors."""
+    return Service(scim.provider(own, passwords=passwords), secret=secret)
+
+
+def admit() -> None:
+    """Let a client in, and lay out for this request what serves it. Raises the SCIM error it is told otherwise."""
+    _refuse_plain()
+    with house().db.reading() as session:
+        bearer = tokens.bearer(session, _token(), g.now)
+        if bearer is None:
+            raise UnauthorizedException(detail="The token is missing, unknown, expired or revoked")
+        current_app.extensions[LIMITS].take(bearer.token_id)
+        row = connectors.get(session, bearer.tenant_id, bearer.connector_id)
+        own = tuple((one.name, one.label) for one in mappings.attributes(session, bearer.tenant_id))
+    if row.state == ConnectorState.PAUSED:
+        raise Resting
+    if bearer.stale:
+        with house().db.writing() as session:
+            tokens.touch(session, bearer.token_id, g.now)
+    g.bearer, g.scim_passwords = bearer, bool(row.config.get("initial_secrets"))
+    g.scim_service = service(own, g.scim_passwords, house().vault.derived("scim"))
+    g.scim_handler = ScimHandler(g.scim_service, _storage(row))
+
+
+def _storage(row: Any) -> scim.Accounts:
+    takes_over = bool(row.features.get(Feature.IMPORT)) and row.state == ConnectorState.ACTIVE
+    client = Client(row.tenant_id, row.id, row.name, takes_over, house().kinds, house().connect(row))
+    doors = scim.Doors(house().db.reading, house().db.writing, house().now)
+    searching = request.path.endswith("/.search")
+    writes = request.method not in _SAFE and not searching
+    return scim.Accounts(doors, client, g.scim_service.provider, writes=writes)
+
+
+def _token() -> str:
+    """What the Authorization header holds; empty for anything else than one bearer token."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if scheme.casefold() == "bearer" else ""
+
+
+def _refuse_plain() -> None:
+    """Refuse what came over plain http, unless from this machine: redirecting would bless a token already told."""
+    told = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip()
+    if (told or request.scheme) == "https":
+        return
+    try:
+        local = ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        local = False
+    if told or not local:
+        raise ForbiddenException(detail="Plain http is not taken here; use https")
