@@ -4,8 +4,8 @@ Owns the session cookie's content and the four marks a route may carry; knows no
 
 Every route is denied unless it is marked ``public``, ``signed_in``, ``bearer`` or ``may(Role.…)``. A route whose rule
 contains ``<tenant>`` does not receive it as an argument: it finds ``g.tenant`` (id, slug, name), ``g.role``,
-``g.operator`` (id, email, name) and ``g.actor`` (the text for events) instead, and ``url_for`` fills the tenant in. A tenant that the operator
-has no grant for does not exist (404); a role too low is refused (403).
+``g.operator`` (id, email, name) and ``g.actor`` (the text for events) instead, and ``url_for`` fills the tenant in. A
+tenant that the operator has no grant for does not exist (404); a role too low is refused (403).
 """
 
 from collections.abc import Callable
