@@ -15,7 +15,7 @@ from provision.connectors.microsoft365.schema import ATTRIBUTES
 from provision.connectors.reach import Reach, networks
 from provision.connectors.scim.spec import SPEC as SCIM
 from provision.core.ports import Pace
-from provision.core.vocabulary import Kind, Offer
+from provision.core.vocabulary import Kind, Offer, WhenGone
 
 KINDS: dict[Kind, KindSpec] = {
     spec.kind: spec
@@ -61,6 +61,8 @@ KINDS: dict[Kind, KindSpec] = {
             build=scim_source.build,
             about="An identity provider or HR system that pushes its people to us by SCIM 2.0, with a token of yours.",
             pulled=False,
+            # Absence may be a fault of the source; a client that says so means it.
+            when_gone=WhenGone.SUSPEND,
             discover=scim_source.discover,
         ),
         SCIM,

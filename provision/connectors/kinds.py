@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from provision.connectors.credentials import Secret
 from provision.connectors.http import World
 from provision.core.ports import Attribute, Pace, Source
-from provision.core.vocabulary import Direction, Feature, Flow, Kind, MappingKind, Offer, Owner
+from provision.core.vocabulary import Direction, Feature, Flow, Kind, MappingKind, Offer, Owner, WhenGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class KindSpec:
     correlation: str | None = None
     pace: Pace = field(default_factory=Pace)
     advanced: str = "More settings"
+    when_gone: WhenGone = WhenGone.KEEP
     takes: Mapping[Offer, tuple[str, ...]] = field(default_factory=dict)
     judged_by: str = ""
 

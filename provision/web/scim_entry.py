@@ -90,7 +90,7 @@ class Limits:
 @functools.lru_cache(maxsize=64)
 def service(own: tuple[tuple[str, str], ...], passwords: bool, secret: bytes) -> Service:
     """The protocol over one set of schemas; the secret seals the cursors."""
-    return Service(scim.provider(own, passwords=passwords), secret=secret)
+    return Service(scim.served(own, passwords=passwords), secret=secret)
 
 
 def admit() -> None:
@@ -110,7 +110,7 @@ def admit() -> None:
             tokens.touch(session, bearer.token_id, g.now)
     g.bearer, g.scim_passwords = bearer, bool(row.config.get("initial_secrets"))
     g.scim_service = service(own, g.scim_passwords, house().vault.derived("scim"))
-    g.scim_handler = ScimHandler(g.scim_service, _storage(row))
+    g.scim_desk = ScimHandler(g.scim_service, _storage(row))
 
 
 def _storage(row: Any) -> scim.Accounts:

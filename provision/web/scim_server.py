@@ -17,7 +17,6 @@ from scim2_models import (
     PayloadTooLargeException,
     SCIMException,
 )
-from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 from scim2_server.routing import Operation, Route
@@ -53,12 +52,6 @@ class Server(ScimServer):
         found: ScimService = g.get("scim_service") or scim_entry.service((), False, house().vault.derived("scim"))
         return found
 
-    @property
-    def handler(self) -> ScimHandler:  # type: ignore[override]
-        """What serves this one request."""
-        found: ScimHandler = g.scim_handler
-        return found
-
     def get_subject(self) -> Any:
         """Whose token came along."""
         return g.bearer
@@ -91,13 +84,14 @@ class Server(ScimServer):
         """One route, served by whatever serves this request."""
 
         def view(**_values: str) -> Response:
-            return self._to_response(getattr(self.handler, route.operation.value)(self.read_request()))
+            return self._to_response(getattr(g.scim_desk, route.operation.value)(self.read_request()))
 
         return guard.bearer(view)
 
     @guard.bearer
-    def _fallback_view(self, path: str) -> Response:
-        return super()._fallback_view(path)
+    def _fallback_view(self, path: str) -> Response:  # noqa: ARG002
+        """What matches no route: the library says so in its own way."""
+        return self._to_response(g.scim_desk.handle(self.read_request()))
 
     def _handle_scim_exception(self, exception: SCIMException) -> Response:
         response = super()._handle_scim_exception(exception)
@@ -132,7 +126,7 @@ class Server(ScimServer):
 
 def install(app: Flask) -> None:
     """Put the endpoints into the application; the form's token is not asked here, since no browser comes by itself."""
-    blueprint = Server(None, scim.provider(), url_prefix=PREFIX).create_blueprint()  # type: ignore[arg-type]
+    blueprint = Server(None, scim.served(), url_prefix=PREFIX).create_blueprint()  # type: ignore[arg-type]
     app.register_blueprint(blueprint)
     app.extensions["csrf"].exempt(blueprint)
     app.extensions[scim_entry.LIMITS] = scim_entry.Limits()

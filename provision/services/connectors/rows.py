@@ -74,6 +74,7 @@ def add(  # noqa: PLR0913, PLR0917
         config=settings,
         features={feature.value: False for feature in Feature},
         approval=Approval.REVIEW,
+        when_gone=kinds[kind].when_gone,
         scope={GUESTS: "import"},
         created_at=now,
     )

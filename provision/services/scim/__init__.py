@@ -5,12 +5,12 @@ bodies     a resource and what is kept of it
 filters    a filter as SQL, from a list of what may be asked
 searching  one page, by index or by cursor
 members    groups and who is in them
-managers   whom people report to
+superiors  whom people report to
 storage    what the library reads and writes through
 """
 
 from provision.services.scim.filters import within_bounds
-from provision.services.scim.models import LARGEST, provider
+from provision.services.scim.models import LARGEST, served
 from provision.services.scim.storage import Accounts, Doors
 
-__all__ = ["LARGEST", "Accounts", "Doors", "provider", "within_bounds"]
+__all__ = ["LARGEST", "Accounts", "Doors", "served", "within_bounds"]

@@ -66,7 +66,7 @@ class Email(ComplexAttribute):
     """Whether it is the preferred one."""
 
 
-class Manager(ComplexAttribute):
+class Superior(ComplexAttribute):
     """Whom a person reports to."""
 
     value: Annotated[str | None, CaseExact.true] = None
@@ -101,7 +101,7 @@ class EnterpriseUser(Extension):
     department: str | None = None
     """Name of a department."""
 
-    manager: Manager | None = None
+    manager: Superior | None = None
     """Whom the person reports to."""
 
 
@@ -181,7 +181,7 @@ POLICY = ScimPolicy(
 
 
 @functools.lru_cache(maxsize=64)
-def provider(own: Own = (), *, passwords: bool = False) -> ScimProvider:
+def served(own: Own = (), *, passwords: bool = False) -> ScimProvider:
     """The service as one client sees it. ``own``: the attributes that the tenant added, name and label."""
     person = PersonWithPassword if passwords else Person
     ours = _ours(own)

@@ -32,7 +32,7 @@ from provision.core.vocabulary import key
 from provision.db import for_update
 from provision.services import cycles, outbox
 from provision.services.cycles import Client, Item
-from provision.services.scim import managers, members, searching
+from provision.services.scim import members, searching, superiors
 from provision.services.scim.bodies import body_of, filled, observed_of, version_of
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
@@ -53,10 +53,10 @@ class Accounts(ScimStorage):
 
     supports_cursors = True
 
-    def __init__(self, doors: Doors, client: Client, provider: ScimProvider, *, writes: bool) -> None:
+    def __init__(self, doors: Doors, client: Client, served: ScimProvider, *, writes: bool) -> None:
         self.doors, self.client, self.writes = doors, client, writes
         self._models = {
-            str(kind.name): cast(type[Resource[Any]], provider.model_for(kind)) for kind in provider.resource_types
+            str(kind.name): cast(type[Resource[Any]], served.model_for(kind)) for kind in served.resource_types
         }
         self._open: Session | None = None
 
@@ -155,7 +155,7 @@ class Accounts(ScimStorage):
                 item = cycles.push(session, self.client, item, observed, now)
         except IntegrityError:
             raise UniquenessException(detail="A value of this person belongs to somebody else") from None
-        managers.follow(session, self.client, item, now)
+        superiors.follow(session, self.client, item, now)
         if item.user_id is not None:
             members.admit(session, self.client, self._order(now))
         return item.id

@@ -42,7 +42,7 @@ def accounts(house: House, cast: Cast, clock: Clock, okta: int) -> Open:
             house.connect(row),
         )
         doors = scim.Doors(house.db.reading, house.db.writing, clock)
-        return scim.Accounts(doors, client, scim.provider(), writes=more.pop("writes", True))
+        return scim.Accounts(doors, client, scim.served(), writes=more.pop("writes", True))
 
     return _open
 

@@ -15,7 +15,7 @@ class TestOurStorageKeepsTheContract(ScimStorageContract):
 
     @pytest.fixture
     def provider(self) -> Iterator[ScimProvider]:  # type: ignore[override]
-        provider = scim.provider()
+        provider = scim.served()
         with provider:
             yield provider
 

@@ -23,10 +23,10 @@ def follow(session: Session, client: Client, item: Item, now: datetime) -> None:
     query = sa.select(ACCOUNTS.c.user_id).where(
         ACCOUNTS.c.connector_id == client.connector_id, ACCOUNTS.c.id == number, ACCOUNTS.c.user_id.is_not(None)
     )
-    manager = session.scalar(query)
-    if manager is None or manager == item.user_id:
+    superior = session.scalar(query)
+    if superior is None or superior == item.user_id:
         return
     own = (USERS.c.tenant_id == client.tenant_id, USERS.c.id == item.user_id)
-    differs = sa.or_(USERS.c.manager_id.is_(None), USERS.c.manager_id != manager)
-    changed = {"manager_id": manager, "version": USERS.c.version + 1, "changed_at": now}
+    differs = sa.or_(USERS.c.manager_id.is_(None), USERS.c.manager_id != superior)
+    changed = {"manager_id": superior, "version": USERS.c.version + 1, "changed_at": now}
     session.execute(sa.update(User).where(*own, differs).values(**changed))
