@@ -26,13 +26,16 @@ from provision.sandbox.serve import serve as serve_sandbox
 from provision.services import connectors
 from provision.vault import Vault, keys_from_file, read_keys
 from provision.web import (
+    activate,
     apps,
     deciding,
     drift,
+    forgot,
     guard,
     home,
     imports,
     licences,
+    limits,
     moves,
     page,
     people,
@@ -52,6 +55,8 @@ Connect = Callable[[Connector], Source]
 Clock = Callable[[], datetime]
 _PAGES = (
     signin,
+    activate,
+    forgot,
     home,
     users,
     people,
@@ -106,6 +111,7 @@ def create_app(settings: Settings | None = None, *, house: House | None = None, 
     app.secret_key = house.vault.derived("cookies")
     page.install(app, house)
     statics.install(app)
+    limits.install(app)
     for module in _PAGES:
         app.register_blueprint(module.bp)
     scim_server.install(app)

@@ -7,7 +7,7 @@ from provision.connectors import microsoft365, scim_source
 from provision.connectors.credentials import Secret, parse_certificate, parse_secret
 from provision.connectors.http import Cloud, World
 from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, SecretAsked
-from provision.connectors.microsoft365.clouds import CLOUDS
+from provision.connectors.microsoft365.clouds import CLOUDS, portal
 from provision.connectors.microsoft365.config import Microsoft365Config
 from provision.connectors.microsoft365.consent import read_consent
 from provision.connectors.microsoft365.permissions import PASS_RIGHTS, PASSWORD_RIGHTS
@@ -47,6 +47,7 @@ KINDS: dict[Kind, KindSpec] = {
             advanced="Cloud and app registration",
             takes={Offer.PASSWORD: PASSWORD_RIGHTS, Offer.PASS: PASS_RIGHTS},
             judged_by="microsoft",
+            portal=portal,
         ),
         KindSpec(
             kind=Kind.SCIM_SOURCE,

@@ -59,7 +59,8 @@ class KindSpec:
     while. ``advanced`` is what its folded settings are called.
 
     ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can
-    be set from here. ``judged_by``: whose rules passwords meet there.
+    be set from here. ``judged_by``: whose rules passwords meet there. ``portal``: where people go with
+    their password.
     """
 
     kind: Kind
@@ -86,6 +87,7 @@ class KindSpec:
     when_gone: WhenGone = WhenGone.KEEP
     takes: Mapping[Offer, tuple[str, ...]] = field(default_factory=dict)
     judged_by: str = ""
+    portal: Callable[[Mapping[str, Any]], str] | None = None
 
     def attributes(self, facts: Mapping[str, Any]) -> tuple[Attribute, ...]:
         """What may be mapped in one application of this kind, from what is known about it."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
-from provision.sandbox import consent, login
+from provision.sandbox import consent, entrance, login
 from provision.sandbox import seed as first_state
 from provision.sandbox.faults import Faults
 from provision.sandbox.graph import service
@@ -134,7 +134,11 @@ class Sandbox:
         return response_of(answer or Answer(404, "Not found\n", content_type="text/plain; charset=utf-8"))
 
     def _sign_in(self, call: Any, mount: str) -> Answer | None:
-        return login.answer(self.cloud, call) or consent.answer(self.cloud, call, mount)
+        return (
+            login.answer(self.cloud, call)
+            or entrance.answer(self.cloud, call, mount)
+            or consent.answer(self.cloud, call, mount)
+        )
 
     def _add_credential(self, kind: str, value: str, expires_at: datetime | None) -> None:
         row = (str(uuid.uuid4()), kind, value, expires_at.timestamp() if expires_at else None)

@@ -97,7 +97,7 @@ def _show(cloud: Cloud, call: Call, tenant: str, version: int, mount: str) -> An
             }
         ),
     }
-    return Answer(200, PAGE.substitute(fields), _headers(_origin(request.redirect_uri)), HTML)
+    return Answer(200, PAGE.substitute(fields), headers_for(_origin(request.redirect_uri)), HTML)
 
 
 def _request(db: sqlite3.Connection, query: Mapping[str, str], tenant: str, version: int) -> Request:
@@ -161,7 +161,7 @@ def _back(request: Request, words: Mapping[str, str | None], style_one: bool = F
         pairs["state"] = request.state
     query = urlencode({name: value for name, value in pairs.items() if value is not None})
     glue = "&" if urlsplit(request.redirect_uri).query else "?"
-    headers = _headers(_origin(request.redirect_uri)) | {"Location": f"{request.redirect_uri}{glue}{query}"}
+    headers = headers_for(_origin(request.redirect_uri)) | {"Location": f"{request.redirect_uri}{glue}{query}"}
     return Answer(303, "", headers, HTML)
 
 
@@ -184,7 +184,7 @@ def _problem(error: LoginError, mount: str) -> Answer:
     status, _, text = ERRORS[error.number]
     message = f"AADSTS{error.number}: {text.format(**error.words)}"
     page = PROBLEM.substitute(mount=escape(mount), message=escape(message))
-    return Answer(min(status, 400), page, _headers(""), HTML)
+    return Answer(min(status, 400), page, headers_for(""), HTML)
 
 
 def _origin(uri: str) -> str:
@@ -193,7 +193,7 @@ def _origin(uri: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _headers(origin: str) -> dict[str, str]:
+def headers_for(origin: str) -> dict[str, str]:
     policy = (
         f"default-src 'none'; style-src 'self'; img-src data:; form-action 'self' {origin}".rstrip()
         + "; base-uri 'none'; frame-ancestors 'none'"
@@ -206,7 +206,7 @@ def _headers(origin: str) -> dict[str, str]:
     }
 
 
-_TOP = """<!doctype html>
+TOP = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -221,7 +221,7 @@ _TOP = """<!doctype html>
 """
 
 PAGE = Template(
-    Template(_TOP).substitute(title="Permissions requested · Sandbox cloud")
+    Template(TOP).substitute(title="Permissions requested · Sandbox cloud")
     + """<h1>Permissions requested</h1>
 <p><strong>Provision</strong> asks to be used in <strong>$organization</strong>, for everybody in it.</p>
 <form method="post">
@@ -243,7 +243,7 @@ tenant this is done separately.</label></p>
 )
 
 PROBLEM = Template(
-    Template(_TOP).substitute(title="Sign-in problem · Sandbox cloud")
+    Template(TOP).substitute(title="Sign-in problem · Sandbox cloud")
     + """<h1>Sorry, but we’re having trouble signing you in</h1>
 <p role="alert">$message</p>
 </main>
@@ -259,7 +259,8 @@ main { max-width: 34rem; margin: 8vh auto; padding: 2rem; border: 1px solid Gray
 h1 { margin: .5rem 0 1rem; font-size: 1.5rem; }
 h2 { font-size: 1rem; }
 label { font-weight: 600; }
-select { display: block; width: 100%; margin-top: .25rem; padding: .5rem; font: inherit; }
+select, input:not([type="checkbox"]) { display: block; box-sizing: border-box; width: 100%; }
+select, input:not([type="checkbox"]) { margin-top: .25rem; padding: .5rem; font: inherit; }
 .choice { display: flex; gap: .75rem; align-items: baseline; }
 .choice label { font-weight: 400; }
 .buttons { display: flex; justify-content: flex-end; gap: .75rem; }

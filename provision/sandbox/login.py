@@ -195,9 +195,21 @@ def _client_credentials(cloud: Cloud, db: sqlite3.Connection, form: Mapping[str,
 
 
 def _password(cloud: Cloud, db: sqlite3.Connection, form: Mapping[str, str], tenant: str) -> Answer:
-    """Sign somebody in by name and password; a federated domain keeps its passwords elsewhere, so none fits here."""
+    """Sign somebody in by name and password."""
     _judge_client(db, _required(form, "client_id"))
     name, password = _required(form, "username"), _required(form, "password")
+    body = recognise(db, name, password)
+    claims = {"appid": form["client_id"], "idtyp": "user", "oid": body["id"], "upn": name, "scp": "User.Read profile"}
+    token, lifetime = issue(db, cloud.moment(), GRAPH_AUDIENCES[0], claims)
+    answered = {"token_type": "Bearer", "scope": "User.Read profile", "expires_in": lifetime, "access_token": token}
+    return Answer(200, answered, {"Cache-Control": "no-store, no-cache"}, PLAIN_JSON)
+
+
+def recognise(db: sqlite3.Connection, name: str, password: str) -> dict[str, Any]:
+    """Return who signs in by this name and password; a federated domain keeps its passwords elsewhere, so none fits here.
+
+    LoginError 50034, 50126, 50057 or 50055 (the password has to be changed first) otherwise.
+    """
     row = db.execute(
         "SELECT id, password, body FROM users WHERE upn_key = ? AND deleted_at IS NULL", (name.casefold(),)
     ).fetchone()
@@ -210,10 +222,7 @@ def _password(cloud: Cloud, db: sqlite3.Connection, form: Mapping[str, str], ten
         raise LoginError(50057)
     if (body.get("passwordProfile") or {}).get("forceChangePasswordNextSignIn"):
         raise LoginError(50055)
-    claims = {"appid": form["client_id"], "idtyp": "user", "oid": row["id"], "upn": name, "scp": "User.Read profile"}
-    token, lifetime = issue(db, cloud.moment(), GRAPH_AUDIENCES[0], claims)
-    answered = {"token_type": "Bearer", "scope": "User.Read profile", "expires_in": lifetime, "access_token": token}
-    return Answer(200, answered, {"Cache-Control": "no-store, no-cache"}, PLAIN_JSON)
+    return body
 
 
 def _judge_client(db: sqlite3.Connection, client_id: str) -> None:

@@ -33,6 +33,7 @@ HEADERS = {
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _FOR_MACHINES = ("healthz", "readyz")
+_UNTRACED = ("activate",)
 
 
 class WrongHost(ServiceError):
@@ -91,4 +92,6 @@ def _from_elsewhere(hosts: tuple[str, ...]) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
+    if origin == "null" and request.blueprint in _UNTRACED:
+        return False  # a page without referrers sends no origin either; its form carries a proof of its own
     return origin is not None and ("://" not in origin or _name(origin.split("://", 1)[1]) not in hosts)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, current_app, flash, g, make_response, redirect, render_template, request, url_for
-from flask_babel import Babel, get_locale
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_wtf import CSRFProtect
 from jinja2_fragments.flask import render_block
@@ -20,7 +20,7 @@ from provision import __version__
 from provision.house import House
 from provision.services import drift
 from provision.services.reports import queue
-from provision.web import defence, faults, guard
+from provision.web import defence, faults, guard, tongues
 
 _KEY = "provision"
 _LARGEST = 1024 * 1024
@@ -102,7 +102,7 @@ def install(app: Flask, house: House) -> None:
     )
     app.before_request(_begin)
     defence.install(app, settings)
-    Babel(app)
+    tongues.install(app)
     CSRFProtect(app)
     guard.install(app, house)
     faults.install(app)

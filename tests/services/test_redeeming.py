@@ -309,7 +309,7 @@ def test_the_page_of_a_link_shows_enough_to_recognise_oneself_and_no_more(lobby:
         assert activation.look(session, "unknown", lobby.house.kinds, lobby.clock()) is None
     assert bearer is not None
     assert bearer.masked == "p••••.v••••@fjordvik.example"
-    assert (bearer.organisation, bearer.language, bearer.apps) == ("Contoso", "de", ("Office 365",))
+    assert (bearer.organisation, bearer.language, bearer.apps) == ("Contoso", "de", ("Microsoft 365",))
     assert bearer.terms.judged_by == frozenset({"microsoft"})
 
 

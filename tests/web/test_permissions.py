@@ -17,6 +17,8 @@ from tests.cast import Browser, Cast
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
 RANK = {Role.AUDITOR.value: 1, Role.OPERATOR.value: 2, Role.OWNER.value: 3}
 LEAVING = ("signin.signout",)
+OWN_PROOF = "activate."
+"""A room whose forms carry a proof of their own: what is refused there says nothing of roles."""
 
 Table = dict[tuple[str, str], str]
 Enter = Callable[[int], Browser]
@@ -97,7 +99,7 @@ def test_every_role_may_exactly_what_the_table_says(
 ) -> None:
     browser = enter(getattr(cast, who))
     for method, rule in _pages(app):
-        if rule.endpoint in LEAVING:
+        if rule.endpoint in LEAVING or (method == "POST" and rule.endpoint.startswith(OWN_PROOF)):
             continue
         needed = table[method, rule.rule]
         status = _ask(browser, method, _address(app, rule))

@@ -33,6 +33,7 @@ BESIDE = {
     "signin.start": "signin/nowhere.html",
     "signin.choose": "signin/first.html",
     "apps.consent": "apps/consent.html",
+    "activate.arrive": "activate/over.html",
 }
 """Pages whose template is not named after the endpoint, and why: a redirect that ends here, a page with two addresses."""
 

@@ -21,12 +21,26 @@ CLOUDS: dict[str, Cloud] = {
 }
 """https://learn.microsoft.com/graph/deployments; GCC tenants live in the global cloud."""
 
+PORTALS: dict[str, str] = {
+    "global": "https://m365.cloud.microsoft/",
+    "usgov": "https://portal.office365.us/",
+    "dod": "https://portal.apps.mil/",
+    "china": "https://portal.partner.microsoftonline.cn/",
+    "sandbox": "/sandbox/signin",
+}
+"""Where people go to work once they have a password. Only these are ever linked to."""
+
 INSTANCES = {
     "microsoftonline.com": "global",
     "microsoftonline.us": "usgov",
     "partner.microsoftonline.cn": "china",
     "chinacloudapi.cn": "china",
 }
+
+
+def portal(config: Mapping[str, Any]) -> str:
+    """Where the people of a tenant go; empty for a cloud of one's own."""
+    return PORTALS.get(str(config.get("cloud") or "global"), "")
 
 
 def named(discovery: Mapping[str, Any]) -> str | None:

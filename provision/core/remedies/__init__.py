@@ -5,7 +5,7 @@ Owns the reading of one TOML file per language, all with one set of codes; never
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from string import Formatter
@@ -30,15 +30,23 @@ class Remedy:
     actions: tuple[str, ...] = ()
 
 
-def explain(code: str, params: Mapping[str, Any] | None = None, language: str = _FALLBACK) -> Remedy:
+def explain(
+    code: str,
+    params: Mapping[str, Any] | None = None,
+    language: str = _FALLBACK,
+    *,
+    translate: Callable[[str], str] = str,
+) -> Remedy:
     """Explain a code. Values fill the blanks as plain text: whoever shows them escapes them.
 
-    An unknown code is explained honestly as such, with the code itself; a blank without a value reads "…".
+    An unknown code is explained honestly as such, with the code itself; a blank without a value reads "…". ``translate``
+    is a catalogue's look-up, for pages that are read in more languages than there are whole files for.
     """
     texts = _texts(language)
     text = texts.get(code) or texts[UNKNOWN]
     values = {"code": code, **(params or {})}
-    parts = {name: _fill(text.get(name, ""), values) for name in ("title", "what", "do", "button")}
+    said = {name: text.get(name, "") for name in ("title", "what", "do", "button")}
+    parts = {name: _fill(translate(each) if each else "", values) for name, each in said.items()}
     return Remedy(code=code, **parts, actions=actions().get(code, ()))
 
 

@@ -15,7 +15,7 @@ from provision.sandbox.graph.cloud import Cloud, entity, stamp, user_row
 from provision.sandbox.graph.errors import GraphError, not_found
 from provision.sandbox.graph.query import collection
 from provision.sandbox.graph.validation import decode
-from provision.sandbox.store import hash_password
+from provision.sandbox.store import hash_password, verify_password
 from provision.sandbox.wire import Answer, Call
 
 SHORTEST, LONGEST, USUAL = 10, 43_200, 60  # minutes
@@ -66,6 +66,18 @@ def delete(cloud: Cloud, call: Call, user: str, item: str) -> Answer:
         found = _pass(db, user_row(db, cloud, user)["id"], item)
         db.execute("DELETE FROM passes WHERE id = ?", (found["id"],))
     return Answer(204)
+
+
+def spend(db: sqlite3.Connection, cloud: Cloud, user_id: str, secret: str) -> bool:
+    """Whether somebody may sign in with this pass now; one for a single use is gone afterwards."""
+    row = db.execute("SELECT * FROM passes WHERE user = ?", (user_id,)).fetchone()
+    if row is None or not verify_password(secret, row["hash"]):
+        return False
+    body = json.loads(row["body"])
+    usable: bool = _shown(body, cloud)["isUsable"]
+    if usable and body["isUsableOnce"]:
+        db.execute("DELETE FROM passes WHERE id = ?", (row["id"],))
+    return usable
 
 
 def _pass(db: sqlite3.Connection, user_id: str, item: str) -> sqlite3.Row:

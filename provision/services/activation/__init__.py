@@ -7,16 +7,19 @@ opening     whose link a token is, and what its page may show
 redeeming   the way from a link to a password, spent only on success
 lapsing     tries that nobody settled, looked up
 telling     what is written down about a try
+asking      people who ask for a link themselves
 """
 
+from provision.services.activation.asking import ask, ask_again, serves
 from provision.services.activation.issuing import Issued, Sending, issue, revoke, why_blocked
 from provision.services.activation.lapsing import lapsed
 from provision.services.activation.opening import Bearer, look
-from provision.services.activation.redeeming import Redeemed, hand_pass, redeem
+from provision.services.activation.redeeming import PASS_MINUTES, Redeemed, hand_pass, redeem
 from provision.services.activation.status import Line, Onboarding, Wanted, latest, matching, status
 from provision.services.links import link
 
 __all__ = [
+    "PASS_MINUTES",
     "Bearer",
     "Issued",
     "Line",
@@ -24,6 +27,8 @@ __all__ = [
     "Redeemed",
     "Sending",
     "Wanted",
+    "ask",
+    "ask_again",
     "hand_pass",
     "issue",
     "lapsed",
@@ -33,6 +38,7 @@ __all__ = [
     "matching",
     "redeem",
     "revoke",
+    "serves",
     "status",
     "why_blocked",
 ]

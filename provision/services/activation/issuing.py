@@ -74,10 +74,12 @@ def issue(  # noqa: PLR0913
     kinds: Mapping[Any, Any],
     token_bytes: Callable[[int], bytes] = secrets.token_bytes,
     template: MailTemplate = MailTemplate.ACTIVATION,
+    quiet: bool = False,
 ) -> list[Issued]:
     """Send these people a link each, if that can help them; one result for each, in order of their numbers.
 
     Their older links end. Nobody gets more than three in an hour and five in a day. Who is not of this tenant is left out.
+    ``quiet``: refusals are not written down, since anybody could fill the log by asking.
     """
     session.flush()
     chosen = settings.onboarding(session, tenant_id)
@@ -90,7 +92,8 @@ def issue(  # noqa: PLR0913
     numbers = _write(session, vault, tenant_id, going, chosen, actor, now, token_bytes)
     mail.enqueue_many(session, tenant_id, template, [_asked(one, numbers, chosen) for one in going], now)
     made = [_numbered(one, numbers) for one in results]
-    events.append(session, tenant_id, [_told(found[one.user_id], one, actor) for one in made], now)
+    told = [one for one in made if one.code is None or not quiet]
+    events.append(session, tenant_id, [_told(found[one.user_id], one, actor) for one in told], now)
     return made
 
 

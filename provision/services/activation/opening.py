@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from provision.core.choosing import Terms
+from provision.core.choosing import MICROSOFT, Terms
 from provision.core.onboarding import OnboardingSettings, language_of
 from provision.core.tables import Activation, Tenant, User
 from provision.core.vocabulary import Lifecycle, Offer
@@ -21,13 +21,15 @@ from provision.services.activation.reach import Place, places
 
 _HERE = (Lifecycle.ACTIVE, Lifecycle.STAGED)
 _DOTS = "••••"
+MAKERS = {MICROSOFT: "Microsoft 365"}
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
     """What the page of a live link shows. ``masked``: enough to recognise oneself, too little to learn a name.
 
-    ``contact``: where help is, empty when the tenant named nobody; ``apps``: where the password will count.
+    ``contact``: where help is, empty when the tenant named nobody; ``apps``: what the password will be for; ``portal``:
+    where to go with it.
     """
 
     organisation: str
@@ -38,6 +40,7 @@ class Bearer:
     terms: Terms
     contact: str
     apps: tuple[str, ...]
+    portal: str
 
 
 def look(session: Session, token: str, kinds: Mapping[Any, Any], now: datetime) -> Bearer | None:
@@ -56,7 +59,8 @@ def look(session: Session, token: str, kinds: Mapping[Any, Any], now: datetime) 
         expires_at=row.expires_at,
         terms=terms(user, tenant, chosen, there, kinds),
         contact=chosen.reply_to,
-        apps=tuple(place.connector.name for place in there),
+        apps=tuple(dict.fromkeys(_called(place, kinds) for place in there)),
+        portal=next((url for place in there if (url := _portal(place, kinds))), ""),
     )
 
 
@@ -95,6 +99,16 @@ def terms(
     words = {part for text in texts if text for part in _parts(text)}
     judges = {kinds[place.connector.kind].judged_by for place in there} - {""}
     return Terms(chosen.minimum_length, tuple(sorted(words)), frozenset(judges))
+
+
+def _called(place: Place, kinds: Mapping[Any, Any]) -> str:
+    """What people know an app as: everybody calls Microsoft's by its maker's name, whatever it is named here."""
+    return MAKERS.get(kinds[place.connector.kind].judged_by) or place.connector.name
+
+
+def _portal(place: Place, kinds: Mapping[Any, Any]) -> str:
+    leads = kinds[place.connector.kind].portal
+    return leads(place.connector.config) if leads else ""
 
 
 def masked(name: str) -> str:
