@@ -48,6 +48,7 @@ from provision.web import (
     signin,
     statics,
     tokens,
+    tracing,
     users,
 )
 
@@ -72,6 +73,7 @@ _PAGES = (
     reports,
     deciding,
     remedies,
+    tracing,
 )
 
 

@@ -8,10 +8,11 @@ from sqlmodel import Session, select
 
 from provision.cli.common import ACTOR, house, json_option, tenant
 from provision.cli.people import user_group
-from provision.cli.shown import dump, say
-from provision.cli.writing import tell
+from provision.cli.shown import dump, say, table
+from provision.cli.writing import carry_on, tell
+from provision.core.steps import ASKED, Step
 from provision.core.tables import Account
-from provision.services import connectors, users
+from provision.services import connectors, outbox, users
 from provision.services.errors import Conflict, NotFound
 from provision.services.outbox import Order
 from provision.services.users import Choice
@@ -70,6 +71,37 @@ def user_protect(slug: str, who: str, emergency: bool, name: str | None, as_json
 def user_unprotect(slug: str, who: str, name: str | None, as_json: bool) -> None:
     """Let imports and leaver settings disable or delete the account again."""
     _protect(slug, who, name, as_json, on=False)
+
+
+@user_group.command("trace")
+@click.argument("slug", metavar="TENANT")
+@click.argument("who", metavar="USER")
+@click.option("--now", "at_once", is_flag=True, help="Bring this person's accounts in line first, and wait for it.")
+@json_option
+def user_trace(slug: str, who: str, at_once: bool, as_json: bool) -> None:
+    """Tell step by step what becomes of somebody in each app, or why nothing does. USER: username, address or id."""
+    owner = tenant(slug)
+    with house().db.writing() as session:
+        user = users.find(session, owner.id or 0, who)
+        if at_once:
+            outbox.enqueue(session, owner.id or 0, [user.id or 0], _order())
+    if at_once:
+        carry_on(until_idle=True)
+    with house().db.reading() as session:
+        found = users.trace(session, owner.id or 0, house().kinds, user.id or 0)
+    if as_json:
+        dump([{"app": one.app, "account_id": one.account_id, "moving": one.moving,
+               "steps": [_step(step) for step in one.steps]} for one in found])  # fmt: skip
+        return
+    for one in found:
+        say(one.app)
+        table(("Step", "", "What"), [(ASKED[step.about], step.verdict, step.sentence) for step in one.steps])
+
+
+def _step(step: Step) -> dict[str, Any]:
+    pairs = [list(pair) for pair in step.pairs]
+    code = step.remedy.code if step.remedy else None
+    return {"step": step.about, "verdict": step.verdict, "says": step.sentence, "pairs": pairs, "remedy": code}
 
 
 def _protect(slug: str, who: str, name: str | None, as_json: bool, *, on: bool, emergency: bool = False) -> None:

@@ -122,6 +122,18 @@ def operations(slug: str, action: str | None, ids: tuple[int, ...], state: str |
 @json_option
 def work(until_idle: bool, as_json: bool) -> None:
     """Carry out what is due. Where a server runs it does the work, and this command waits for it."""
+    counts = carry_on(until_idle=until_idle)
+    waiting = _waiting()
+    if as_json:
+        dump({**counts, "waiting": waiting})
+        return
+    table(("Outcome", "Operations"), sorted(counts.items()) or [("nothing was due", "")])
+    for line in waiting:
+        say(f"{line['app']}: {line['number']} {line['why']}" + (f" until {line['until']}" if line["until"] else ""))
+
+
+def carry_on(*, until_idle: bool) -> Counter[str]:
+    """Carry out what is due as the leader, or wait while another process that leads does. Counts per outcome."""
     counts: Counter[str] = Counter()
     while True:
         with house().db.leading(LEADER) as leads:
@@ -131,13 +143,7 @@ def work(until_idle: bool, as_json: bool) -> None:
         if not until_idle or not _busy():
             break
         time.sleep(0.5)
-    waiting = _waiting()
-    if as_json:
-        dump({**counts, "waiting": waiting})
-        return
-    table(("Outcome", "Operations"), sorted(counts.items()) or [("nothing was due", "")])
-    for line in waiting:
-        say(f"{line['app']}: {line['number']} {line['why']}" + (f" until {line['until']}" if line["until"] else ""))
+    return counts
 
 
 def _carry_out(until_idle: bool) -> Counter[str]:

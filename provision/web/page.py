@@ -195,7 +195,7 @@ def _standing(place: Any) -> dict[str, Any]:
 def _nav(slug: str, open_: int, differs: int) -> list[dict[str, Any]]:
     """The left side navigation; what is current is told by the room (blueprint) a page belongs to."""
     people = [
-        _entry(slug, _("User List"), "/users", "users people moves deciding licences"),
+        _entry(slug, _("User List"), "/users", "users people moves deciding licences tracing"),
         _entry(slug, _("Import Users"), "/imports", "imports"),
         _entry(slug, _("Recycle Bin"), "/bin", "recycling"),
     ]

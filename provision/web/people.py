@@ -119,7 +119,7 @@ def now(user: int) -> Response:
         said_so = _("%(apps)s: in line already, nothing to send.", apps=", ".join(quiet))
     elif not effects:
         said_so = _("No app has an account of this person, and none may create one.")
-    return after(url_for("users.show", user=user), said_so, tone="done" if going else "info")
+    return after(url_for("tracing.show", user=user), said_so, tone="done" if going else "info")
 
 
 def order(**more: Any) -> outbox.Order:

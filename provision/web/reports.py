@@ -18,9 +18,10 @@ from sqlmodel import Session
 from provision.core import sheet
 from provision.core.remedies import Remedy, explain
 from provision.core.vocabulary import Outcome, Role
-from provision.services import connectors, reports
+from provision.services import connectors, reports, users
+from provision.services.errors import ServiceError
 from provision.services.reports import Filter, Row, Summary, queue
-from provision.web import guard
+from provision.web import guard, tracing
 from provision.web.chart import Chart, chart
 from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
 from provision.web.page import house, page
@@ -71,6 +72,8 @@ def provisioning() -> Response:
         apps = [(app.id, app.name) for app in connectors.of(session, g.tenant.id)]
         opened = reports.row(session, g.tenant.id, wanted.event) if wanted.event else None
         operation = _operation(session, opened)
+        steps = tracing.of_row(session, opened) if opened else ()
+        alone = _alone(session, wanted)
         found = reports.page(session, g.tenant.id, asked)
         counted = reports.summary(session, g.tenant.id, asked)
     return page(
@@ -82,6 +85,8 @@ def provisioning() -> Response:
         opened=opened,
         remedy=_remedy(opened),
         operation=operation,
+        steps=steps,
+        alone=alone,
         left=_left(opened),
         found=found,
         counted=counted,
@@ -152,6 +157,19 @@ def _operation(session: Session, row: Row | None) -> queue.Item | None:
     if row is None or row.operation_id is None:
         return None
     return queue.one(session, g.tenant.id, house().kinds, row.operation_id)
+
+
+def _alone(session: Session, wanted: Wanted) -> tuple[int, str] | None:
+    """The one person whom the filter means, so that "why did nothing happen?" can be answered."""
+    who = wanted.who.strip().removeprefix("#")
+    if not who:
+        return None
+    try:
+        user = users.find(session, g.tenant.id, who)
+    except ServiceError:
+        found = users.search(session, g.tenant.id, users.Query(text=who, limit=2)).rows
+        return (found[0].id, found[0].name) if len(found) == 1 else None
+    return user.id or 0, users.shown(user.model_dump())
 
 
 def _left(row: Row | None) -> list[tuple[str, Remedy]]:

@@ -153,3 +153,14 @@ def test_licences_are_listed_given_and_taken_by_command(writing: Command) -> Non
     assert writing("licence", "contoso", "M365", "add").status == 2
     assert writing("licence", "contoso", "M365", "add", "NO_SUCH_PART", "zoe").status == 1
     assert writing("licence", "contoso", "M365", "remove", free["part"], "zoe", "--json").json["refused"] == []
+
+
+def test_a_person_is_traced_step_by_step_and_brought_in_line_by_command(writing: Command) -> None:
+    writing(*ADD)
+    (waiting,) = writing("user", "trace", "contoso", "zoe", "--json").json
+    assert [step["step"] for step in waiting["steps"]] == ["scope", "match", "mapping", "sent", "answer"]
+    assert waiting["moving"]
+    (done,) = writing("user", "trace", "contoso", "zoe", "--now", "--json").json
+    assert (done["moving"], done["steps"][-1]["says"]) == (False, "Done. The app confirmed it.")
+    assert writing("user", "trace", "contoso", "zoe").status == 0
+    assert writing("user", "trace", "contoso", "nobody").status == 1

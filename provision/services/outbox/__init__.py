@@ -25,8 +25,9 @@ from provision.services.outbox.enqueueing import (
     Order,
     enqueue,
     enqueue_accounts,
+    within_scope,
 )
-from provision.services.outbox.reckoning import App, Case, accounts, app_of, apps, reckon
+from provision.services.outbox.reckoning import App, Case, Row, accounts, app_of, apps, blank, reckon
 from provision.services.outbox.settling import settle
 
 __all__ = [
@@ -43,11 +44,13 @@ __all__ = [
     "Look",
     "Met",
     "Order",
+    "Row",
     "accounts",
     "app_of",
     "approve",
     "apps",
     "asking",
+    "blank",
     "cancel",
     "claim",
     "decline",
@@ -61,4 +64,5 @@ __all__ = [
     "resolve",
     "retry",
     "settle",
+    "within_scope",
 ]

@@ -131,7 +131,7 @@ def _candidates(session: Session, app: App, user_ids: Sequence[int]) -> list[Row
 
 
 def _put(session: Session, app: App, cases: Sequence[Case], order: Order) -> list[Effect]:
-    judged = [_within_scope(app, case) for case in cases]
+    judged = [within_scope(app, case) for case in cases]
     fresh = [case for case in judged if case.account["id"] is None and case.plan.kind is not None]
     ids = _make_absent(session, app, fresh, order)
     numbers = {id(case): number for case, number in zip(fresh, ids, strict=True)}
@@ -155,7 +155,7 @@ def _put(session: Session, app: App, cases: Sequence[Case], order: Order) -> lis
     return [_with_id(effect, written.get(effect.account_id or 0)) for effect in effects]
 
 
-def _within_scope(app: App, case: Case) -> Case:
+def within_scope(app: App, case: Case) -> Case:
     """A new account is made only where its domain is at home."""
     if case.plan.kind is not OperationKind.CREATE or not app.domains:
         return case

@@ -6,6 +6,7 @@ deciding  what a person decides about an account that cannot go on by itself
 editing   adding and editing, one or many
 moving    disabling, enabling, deleting, restoring, one or many
 saving    the one way in which they are written
+tracing   why something happened to a person in an app, or why nothing did
 showing   one person: what we hold beside what was last seen there, attribute by attribute
 """
 
@@ -50,6 +51,7 @@ from provision.services.users.moving import (
 from provision.services.users.records import records
 from provision.services.users.saving import Saved, Stale
 from provision.services.users.showing import AccountView, Cell, Line, Person, show
+from provision.services.users.tracing import Trace, trace
 
 __all__ = [
     "SORTS",
@@ -70,6 +72,7 @@ __all__ = [
     "Slice",
     "Stale",
     "Standing",
+    "Trace",
     "add",
     "bring_back",
     "create_beside",
@@ -93,5 +96,6 @@ __all__ = [
     "show",
     "shown",
     "stand",
+    "trace",
     "unlink",
 ]
