@@ -92,6 +92,13 @@ class Settings(BaseSettings):
         """The database's URL, with the SQLite file of the data directory as the default."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'provision.db'}"
 
+    @property
+    def mail_server(self) -> str:
+        """Where mails are handed over, as people may read it: host, port and how it is secured. Empty: nowhere."""
+        server = read_server(self.smtp_url.get_secret_value())
+        how = {"starttls": "STARTTLS", "tls": "TLS", "off": "plain text"}
+        return f"{server.host}:{server.port} ({how[server.tls]})" if server else ""
+
     def changed(self, **values: Any) -> "Settings":
         """The same settings with some values replaced, checked again."""
         return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **values})

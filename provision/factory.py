@@ -36,7 +36,9 @@ from provision.web import (
     imports,
     licences,
     limits,
+    mails,
     moves,
+    onboarding,
     page,
     people,
     provisioning,
@@ -51,6 +53,7 @@ from provision.web import (
     tracing,
     users,
 )
+from provision.web import settings as settings_pages
 
 Connect = Callable[[Connector], Source]
 Clock = Callable[[], datetime]
@@ -60,6 +63,9 @@ _PAGES = (
     forgot,
     home,
     users,
+    onboarding,
+    mails,
+    settings_pages,
     people,
     moves,
     licences,

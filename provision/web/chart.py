@@ -53,6 +53,17 @@ def chart(values: Sequence[tuple[int, int]], labels: Sequence[str]) -> Chart:
     return Chart(tuple(bars), top)
 
 
+def narrowing(counts: Sequence[int]) -> tuple[str, ...]:
+    """A funnel's steps as paths in a box of 100 × 56: each as high as its count, sloping to the next one's height."""
+    most = max([*counts, 1])
+    heights = [56 * count / most for count in counts]
+    ends = [*heights[1:], heights[-1]] if heights else []
+    return tuple(
+        f"M0 {28 - a / 2:.1f}H92L100 {28 - b / 2:.1f}V{28 + b / 2:.1f}L92 {28 + a / 2:.1f}H0Z"
+        for a, b in zip(heights, ends, strict=True)
+    )
+
+
 def round_up(number: int) -> int:
     """The next of 4, 6, 8, 10, 20, 40, 60, 80, 100, 200 …: what a grid line may stand for."""
     size = 1

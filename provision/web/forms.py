@@ -121,5 +121,8 @@ def _sentence(problem: ErrorDetails, context: Mapping[str, Any]) -> str:
         "enum": _("Choose one of the values offered."),
         "int_parsing": _("Enter a whole number."),
         "literal_error": _("Choose one of the values offered."),
+        "greater_than_equal": _("Choose %(n)s or more.", n=context.get("ge")),
+        "less_than_equal": _("Choose %(n)s or less.", n=context.get("le")),
+        "string_pattern_mismatch": _("This cannot stand here."),
     }
     return str(told.get(kind, problem["msg"]))

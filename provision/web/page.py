@@ -196,6 +196,7 @@ def _nav(slug: str, open_: int, differs: int) -> list[dict[str, Any]]:
     """The left side navigation; what is current is told by the room (blueprint) a page belongs to."""
     people = [
         _entry(slug, _("User List"), "/users", "users people moves deciding licences tracing"),
+        _entry(slug, _("Onboarding Status"), "/onboarding", "onboarding"),
         _entry(slug, _("Import Users"), "/imports", "imports"),
         _entry(slug, _("Recycle Bin"), "/bin", "recycling"),
     ]
@@ -204,12 +205,17 @@ def _nav(slug: str, open_: int, differs: int) -> list[dict[str, Any]]:
         _entry(slug, _("Drift"), "/drift", "drift", badge=differs),
     ]
     reports = [_entry(slug, _("Provisioning Report"), "/reports", "reports")]
+    chosen = [
+        _entry(slug, _("Onboarding"), "/settings", "settings"),
+        _entry(slug, _("Mail"), "/settings/mails", "mails"),
+    ]
     return [
         _entry(slug, _("Home"), "", "home", icon="home"),
         _entry(slug, _("Users"), "/users", "", icon="users", children=people),
         _entry(slug, _("Apps"), "/apps", "apps tokens", icon="apps"),
         _entry(slug, _("Provisioning"), "/provisioning", "provisioning", icon="arrows-exchange", children=due),
         _entry(slug, _("Reports"), "/reports", "", icon="report-analytics", children=reports),
+        _entry(slug, _("Settings"), "/settings", "", icon="settings", children=chosen),
     ]
 
 

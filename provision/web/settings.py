@@ -1,0 +1,145 @@
+"""Settings of a tenant: how it brings people to their passwords, and what its mails say.
+
+Owns the forms; what may be chosen is judged by core, and kept by the service.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Response, g, request, url_for
+from flask_babel import gettext as _
+
+from provision.core import letters
+from provision.core.letters import Words
+from provision.core.onboarding import LANGUAGES, OnboardingSettings
+from provision.core.vocabulary import MailTemplate, Role
+from provision.services import mail, settings
+from provision.services.errors import Conflict, Invalid, NotFound
+from provision.web import guard
+from provision.web.forms import read, said
+from provision.web.page import after, house, page
+
+bp = Blueprint("settings", __name__)
+
+
+@bp.get("/t/<tenant>/settings")
+@guard.may(Role.AUDITOR)
+def show() -> Response:
+    """What this tenant chose for onboarding."""
+    return _form({}, {})
+
+
+@bp.post("/t/<tenant>/settings")
+@guard.may(Role.OWNER)
+def save() -> Response:
+    """Keep it, or say at the field what cannot be."""
+    chosen, problems = read(OnboardingSettings, request.form)
+    if chosen is None:
+        return _form(request.form, problems, 422)
+    loaded = request.form.get("version", "")
+    try:
+        with house().db.writing() as session:
+            settings.save_onboarding(
+                session, g.tenant.id, chosen, g.actor, g.now, loaded=int(loaded) if loaded.isdecimal() else None
+            )
+    except Conflict as error:
+        return _form(request.form, said(Invalid({"": error.code})), 409)
+    return after(url_for("settings.show"), _("Saved."))
+
+
+@bp.get("/t/<tenant>/settings/letters/<template>/<language>")
+@guard.may(Role.AUDITOR)
+def letter(template: str, language: str) -> Response:
+    """The words of one mail in one language, beside how it looks."""
+    place = _place(template, language)
+    with house().db.reading() as session:
+        return _letter(session, *place, settings.words(session, g.tenant.id, *place))
+
+
+@bp.post("/t/<tenant>/settings/letters/<template>/<language>")
+@guard.may(Role.OWNER)
+def write(template: str, language: str) -> Response:
+    """Keep other words, look at them first, or go back to the built-in ones."""
+    place, do = _place(template, language), request.form.get("do", "save")
+    own = Words(request.form.get("subject", ""), request.form.get("body", "").replace("\r\n", "\n"))
+    if do == "look":
+        problems = {field: code for field, (code, _blanks) in letters.judge(place[0], own).items()}
+        with house().db.reading() as session:
+            return _letter(session, *place, own, problems and _said(place[0], own))
+    try:
+        with house().db.writing() as session:
+            if do == "reset":
+                settings.reset_words(session, g.tenant.id, *place, g.actor, g.now)
+            else:
+                settings.save_words(session, g.tenant.id, *place, own, g.actor, g.now)
+    except Invalid:
+        with house().db.reading() as session:
+            return _letter(session, *place, own, _said(place[0], own), 422)
+    told = _("The built-in words are back.") if do == "reset" else _("Saved. The next mail says this.")
+    return after(url_for("settings.letter", template=template, language=language), told)
+
+
+# -- Putting the pages together ------------------------------------------------------------------------------------------
+
+
+def _form(entered: Any, errors: dict[str, str], status: int = 200) -> Response:
+    with house().db.reading() as session:
+        chosen = settings.onboarding(session, g.tenant.id)
+        version, own = settings.version(session, g.tenant.id), settings.own_words(session, g.tenant.id)
+    values: dict[str, Any] = chosen.model_dump(mode="json")
+    if errors:
+        values = {name: entered.get(name, False if isinstance(value, bool) else "") for name, value in values.items()}
+        version = entered.get("version", version)
+    return page(
+        "settings/show.html", status=status, values=values, errors=errors, version=version, languages=LANGUAGES,
+        templates=_templates(), own=own, may_save=g.role == Role.OWNER,
+    )  # fmt: skip
+
+
+def _letter(
+    session: Any, template: MailTemplate, language: str, words: Words, errors: Any = None, status: int = 200
+) -> Response:
+    shown = mail.preview(session, house().stationery, g.tenant.id, template, language, g.now, words=words)
+    return page(
+        "settings/letter.html", block="draft", status=status, which=template.value, language=language, words=words,
+        letter=shown, errors=errors or {}, languages=LANGUAGES, templates=_templates(),
+        placeholders=[(f"{{{name}}}", word) for name, word in _placeholders(template)], longest=letters.LONGEST,
+        own=(template, language) in settings.own_words(session, g.tenant.id), may_save=g.role == Role.OWNER,
+    )  # fmt: skip
+
+
+def _place(template: str, language: str) -> tuple[MailTemplate, str]:
+    if template not in tuple(MailTemplate) or language not in LANGUAGES:
+        raise NotFound("page_not_found")
+    return MailTemplate(template), language
+
+
+def _said(template: MailTemplate, words: Words) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for field, (code, blanks) in letters.judge(template, words).items():
+        found |= said(Invalid({field: code}, **blanks))
+    return found
+
+
+def _templates() -> list[tuple[str, str]]:
+    return [
+        (MailTemplate.ACTIVATION.value, _("Activation")),
+        (MailTemplate.REMINDER.value, _("Reminder")),
+        (MailTemplate.CONFIRMATION.value, _("Confirmation")),
+        (MailTemplate.TEST.value, _("Test mail")),
+        (MailTemplate.QUARANTINE.value, _("To administrators: an app is stopped")),
+        (MailTemplate.SECRET.value, _("To administrators: a secret expires")),
+    ]
+
+
+def _placeholders(template: MailTemplate) -> list[tuple[str, str]]:
+    words = {
+        "name": _("the person’s name"),
+        "organisation": _("your organisation’s name"),
+        "address": _("the address to sign in with"),
+        "link": _("the link; on a line of its own it becomes a button"),
+        "until": _("when it ends, as day and time"),
+        "time": _("when it happened"),
+        "app": _("the app’s name"),
+        "page": _("the address of the page that helps"),
+    }
+    return [(name, str(words[name])) for name in letters.PLACEHOLDERS[template]]
