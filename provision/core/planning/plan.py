@@ -8,10 +8,13 @@ Owns the judgement; never reads, sends or remembers anything.
     active      linked                 update; enable only if somebody here decided so
     suspended   linked                 disable, and update
     left        linked                 delete if an operator deleted them, else as the app says about leavers
+    not meant   linked                 the same as who left: the app is no longer for them
+    not meant   absent                 nothing
     staged      linked                 update; nothing is created before they begin
 
 An account that is enabled although its person is suspended is disabled; one that is disabled although its person is active
-may have been disabled there for a reason, so it waits for a decision (``intent["enabled"]``).
+may have been disabled there for a reason, so it waits for a decision (``intent["enabled"]``), unless it was disabled because
+the app was not for them (``intent["left_scope"]``): whoever comes back into the scope is enabled again.
 """
 
 import hashlib
@@ -29,6 +32,7 @@ WHOLE = "*"
 """In ``Plan.here_only``: not one attribute but the whole account."""
 
 BY_HAND = "by_hand"
+LEFT_SCOPE = "left_scope"
 
 FEATURE_OF: Mapping[OperationKind, Feature] = {
     OperationKind.CREATE: Feature.CREATE,
@@ -44,8 +48,8 @@ FEATURE_OF: Mapping[OperationKind, Feature] = {
 class Person:
     """Our side. ``values`` flat, custom attributes under ``extra.<name>``; ``deleted``: an operator deleted them.
 
-    ``manager``: the anchor of their manager's account there, None when they have none; without ``manager_known`` the
-    manager has no account there yet, and nothing is said about it.
+    ``meant``: the app is for them (see ``scoping``). ``manager``: the anchor of their manager's account there, None when
+    they have none; without ``manager_known`` the manager has no account there yet, and nothing is said about it.
     """
 
     lifecycle: Lifecycle
@@ -53,6 +57,7 @@ class Person:
     deleted: bool = False
     manager: str | None = None
     manager_known: bool = True
+    meant: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class Rules:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is due; ``kind`` is None when nothing is. ``changes``: attribute → (as it is there, as it becomes).
+    ``unmeant``: because the app is not for the person any more.
 
     ``here_only``: attribute, or WHOLE, → remedy code why it stays as it is there although it differs.
     """
@@ -103,6 +109,7 @@ class Plan:
     moves_manager: bool = False
     licences: Mapping[str, bool] = field(default_factory=dict)
     despite_bin: bool = False
+    unmeant: bool = False
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     here_only: Mapping[str, str] = field(default_factory=dict)
 
@@ -146,7 +153,11 @@ def settled(intent: Mapping[str, Any], carried: Plan, left: Collection[str] = ()
     done = {ENABLED, BY_HAND} if carried.enabled is not None or carried.kind is OperationKind.DELETE else set()
     if carried.kind in (OperationKind.CREATE, OperationKind.RESTORE):
         done |= {"restore", "despite_bin", "sent", ENABLED, BY_HAND}
+    if carried.enabled is True or carried.kind is OperationKind.DELETE:
+        done |= {LEFT_SCOPE}
     kept = {name: value for name, value in intent.items() if name not in done}
+    if carried.unmeant and carried.kind is OperationKind.DISABLE:
+        kept = {**kept, LEFT_SCOPE: True}
     if LICENCES in kept and LICENCES not in left:
         open_ = {sku: wish for sku, wish in kept[LICENCES].items() if carried.licences.get(sku) != wish}
         kept = {**kept, LICENCES: open_} if open_ else {name: kept[name] for name in kept if name != LICENCES}
@@ -166,6 +177,8 @@ def _due(person: Person, there: There, rules: Rules) -> Plan:
         return Plan(here_only={WHOLE: "account_ignored"})
     if there.situation is Situation.GONE:
         return _gone(person, there)
+    if not person.meant and person.lifecycle is not Lifecycle.LEFT:
+        return _unmeant(person, there, rules)
     if there.anchor is None:
         return _create(person, there, rules) if person.lifecycle is Lifecycle.ACTIVE else Plan()
     if person.lifecycle is Lifecycle.LEFT:
@@ -215,11 +228,20 @@ def _leave(person: Person, there: There, rules: Rules) -> Plan:
     return Plan()
 
 
+def _unmeant(person: Person, there: There, rules: Rules) -> Plan:
+    """The app is not for this person: no account is made, and the one that is there ends as for a leaver."""
+    if there.anchor is None:
+        return Plan(here_only={WHOLE: "out_of_scope"})
+    due = _leave(person, there, rules)
+    return Plan(here_only={WHOLE: "out_of_scope"}) if due.kind is None else replace(due, unmeant=True)
+
+
 def _wanted_enabled(person: Person, there: There) -> bool | None:
     """What the switch should become; None when it stays as it is."""
     if person.lifecycle is Lifecycle.SUSPENDED:
         return None if there.enabled is False else False
-    if person.lifecycle is Lifecycle.ACTIVE and there.intent.get(ENABLED) and there.enabled is not True:
+    wished = there.intent.get(ENABLED) or there.intent.get(LEFT_SCOPE)
+    if person.lifecycle is Lifecycle.ACTIVE and wished and there.enabled is not True:
         return True
     return None
 

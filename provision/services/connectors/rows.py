@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlmodel import Session, col, select
 
 from provision.core import tables
+from provision.core.scoping import MOST, RULE, Condition, scope_of
 from provision.core.tables import Connector
 from provision.core.vocabulary import Approval, ConnectorState, Feature, Kind, WhenGone, WhenLeft, key
 from provision.db import for_update
@@ -34,6 +35,7 @@ class Settled(BaseModel):
     when_left: WhenLeft = WhenLeft.DISABLE
     guests: Literal["import", "leave"] = "import"
     position: int = Field(default=0, ge=0, le=1000)
+    rule: tuple[Condition, ...] = Field(default=(), max_length=MOST)
 
     @classmethod
     def now(cls, connector: Connector) -> "Settled":
@@ -44,6 +46,7 @@ class Settled(BaseModel):
             when_left=connector.when_left,
             guests=connector.scope.get(GUESTS, "import"),
             position=connector.position,
+            rule=scope_of(connector.scope).conditions,
         )
 
 
@@ -241,7 +244,7 @@ def settle(
     becomes = Settled.model_validate(judged(Settled, {**was, **given}))
     row.every_minutes, row.position = becomes.every_minutes, becomes.position
     row.when_gone, row.when_left = becomes.when_gone, becomes.when_left
-    row.scope = {**row.scope, GUESTS: becomes.guests}
+    row.scope = {**row.scope, GUESTS: becomes.guests, RULE: becomes.model_dump(mode="json")["rule"]}
     note(session, row, was, becomes.model_dump(mode="json"), actor, "connector.settled", now)
     return row
 

@@ -5,7 +5,7 @@ Owns ``mappings`` and ``attributes``; never sends, takes over or enqueues anythi
 
 from provision.services.mappings.attributes import EXTRA, add_attribute, attributes, flat, user_attributes
 from provision.services.mappings.forecast import Line, Tally, WouldChange, preview, would_change
-from provision.services.mappings.rows import Unfit, Wanted, judge, rows, save, save_page, seen
+from provision.services.mappings.rows import Unfit, Wanted, judge, judge_scope, rows, save, save_page, seen
 
 __all__ = [
     "EXTRA",
@@ -18,6 +18,7 @@ __all__ = [
     "attributes",
     "flat",
     "judge",
+    "judge_scope",
     "preview",
     "rows",
     "save",

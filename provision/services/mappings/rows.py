@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from provision.core import tables
+from provision.core import scoping, tables
 from provision.core.mapping import Row, RowProblem, compile_inbound, judge_rows
 from provision.core.ports import Attribute
 from provision.core.tables import Connector
 from provision.core.vocabulary import Direction
 from provision.services import connectors, events
-from provision.services.errors import Conflict, ServiceError
+from provision.services.errors import Conflict, Invalid, ServiceError
 from provision.services.mappings.attributes import user_attributes
 
 _COMPARED = ("ours", "theirs", "kind", "flow", "owner", "matching_priority")
@@ -109,8 +109,20 @@ def save_page(
         raise Conflict("mapping_changed_meanwhile")
     save(session, tenant_id, connector_id, wanted.rows, schema, actor, now)
     if wanted.settled is not None:
+        judge_scope(session, tenant_id, wanted.settled)
         connectors.settle(session, tenant_id, connector_id, wanted.settled, actor, now)
     return connectors.features(session, tenant_id, connector_id, wanted.switches, wanted.approval, actor, now)
+
+
+def judge_scope(session: Session, tenant_id: int, settled: Mapping[str, Any]) -> None:
+    """Refuse a rule about whom an app is for that cannot work, each condition at its place. Raises Invalid."""
+    names = user_attributes(session, tenant_id)
+    rows = scoping.conditions(settled.get("rule") or ())
+    found = {number: code for number, row in enumerate(rows) if (code := scoping.problem(row, names))}
+    if found:
+        first = rows[next(iter(found))]
+        problems = {f"rule-{number}": code for number, code in found.items()}
+        raise Invalid(problems, attribute=first.attribute[:80], operator=first.operator[:40])
 
 
 def judge(session: Session, tenant_id: int, wanted: Sequence[Row], schema: Sequence[Attribute]) -> None:

@@ -6,6 +6,7 @@
 reckoning   what is due for accounts at this moment
 drifting    what differs there from what the mapping owns
 enqueueing  an edit leaves an operation behind, in its own transaction
+scoping     what a rule about whom an app is for would do
 answers     approve, decline, cancel, retry, and what asks
 claiming    what may leave now; the brake on what takes away
 settling    what became of it
@@ -28,6 +29,7 @@ from provision.services.outbox.enqueueing import (
     within_scope,
 )
 from provision.services.outbox.reckoning import App, Case, Row, accounts, app_of, apps, blank, reckon
+from provision.services.outbox.scoping import WouldMove, plan_these, would_move
 from provision.services.outbox.settling import settle
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "Met",
     "Order",
     "Row",
+    "WouldMove",
     "accounts",
     "app_of",
     "approve",
@@ -59,10 +62,12 @@ __all__ = [
     "enqueue",
     "enqueue_accounts",
     "open_for",
+    "plan_these",
     "reckon",
     "recover",
     "resolve",
     "retry",
     "settle",
     "within_scope",
+    "would_move",
 ]

@@ -15,6 +15,7 @@ from provision.core import protection
 from provision.core.mapping import compile_inbound, compile_outbound
 from provision.core.planning import Brake, Person, Plan, Rules, There, plan
 from provision.core.ports import Attribute
+from provision.core.scoping import Scope, scope_of
 from provision.core.tables import Account, Connector, Drift, Operation, User
 from provision.core.vocabulary import (
     USER_ATTRIBUTES,
@@ -72,6 +73,7 @@ class App:
     schema: tuple[Attribute, ...]
     reads: tuple[str, ...]
     recycles: bool = True
+    meant: Scope = Scope()  # noqa: RUF009 - frozen, so one serves all
 
     @property
     def deleted(self) -> str:
@@ -145,6 +147,7 @@ def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> 
         correlation=scope.get("correlation") or spec.correlation,
         schema=schema,
         recycles=spec.recycles,
+        meant=scope_of(scope),
         reads=tuple(dict.fromkeys((*compile_inbound(rows).attributes, *rules.outbound.targets))),
     )
 
@@ -200,7 +203,7 @@ def sides(session: Session, app: App, rows: Collection[Row]) -> Iterator[tuple[R
     bosses = _anchors(session, app, {one["manager_id"] for one in persons.values() if one["manager_id"]})
     for row in rows:
         stored = persons.get(row["user_id"])
-        yield row, stored, None if stored is None else _person(stored, bosses), _there(app, row)
+        yield row, stored, None if stored is None else _person(app, stored, bosses), _there(app, row)
 
 
 def drifts(session: Session, ids: Iterable[int | None]) -> dict[int, dict[str, tuple[str, str]]]:
@@ -227,14 +230,16 @@ def _anchors(session: Session, app: App, managers: set[int]) -> dict[int, str]:
     return {row.user_id: row.anchor for row in session.execute(query)}
 
 
-def _person(row: Row, bosses: Mapping[int, str]) -> Person:
+def _person(app: App, row: Row, bosses: Mapping[int, str]) -> Person:
     manager_id = row["manager_id"]
+    values = mappings.flat({name: row[name] for name in USER_ATTRIBUTES}, row["extra"] or {})
     return Person(
         lifecycle=Lifecycle(row["lifecycle"]),
-        values=mappings.flat({name: row[name] for name in USER_ATTRIBUTES}, row["extra"] or {}),
+        values=values,
         deleted=row["deleted_at"] is not None,
         manager=bosses.get(manager_id) if manager_id else None,
         manager_known=manager_id is None or manager_id in bosses,
+        meant=app.meant.takes(values),
     )
 
 
