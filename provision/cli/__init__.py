@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from provision import __version__
-from provision.cli import apps, deciding, drifting, licences, people, recycling, running, writing
+from provision.cli import apps, deciding, drifting, licences, people, recycling, running, scoping, writing
 from provision.cli.shown import say, sentence
 from provision.core.ports import OutsideError
 from provision.house import House
@@ -67,5 +67,6 @@ for command in (
     *deciding.COMMANDS,
     *drifting.COMMANDS,
     *licences.COMMANDS,
+    *scoping.COMMANDS,
 ):
     provision.add_command(command)

@@ -3,25 +3,29 @@
 Owns how the page is asked and answered; what may be saved, and what it would change, is the services' affair.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask import Blueprint, Response, g, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlmodel import Session
 
+from provision.core import scoping
 from provision.core.mapping import Row, RowProblem
 from provision.core.ports import Attribute
 from provision.core.remedies import explain
 from provision.core.tables import Connector
-from provision.core.vocabulary import Feature, Role
-from provision.services import connectors, mappings, users
+from provision.core.vocabulary import Feature, Role, WhenLeft
+from provision.services import connectors, mappings, outbox, users
 from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
 from provision.web import guard, rows
 from provision.web.forms import said
 from provision.web.page import after, house, page
 
 bp = Blueprint("provisioning", __name__)
+
+_SETTINGS = ("when_gone", "when_left", "guests")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,19 @@ def look() -> Response:
         return _page(session, row, draft, forecast=True)
 
 
+@bp.post("/t/<tenant>/provisioning/plan")
+@guard.may(Role.OWNER)
+def plan() -> Response:
+    """Enqueue what the saved rule asks for; each of it waits for review."""
+    with house().db.writing() as session:
+        row = _wanted(session)
+        order = outbox.Order(g.actor, g.now, house().kinds)
+        effects = outbox.plan_these(session, row, house().kinds, order)
+    planned = sum(effect.operation_id is not None for effect in effects)
+    told = ngettext("One change waits for review.", "%(num)d changes wait for review.", planned)
+    return after(url_for("queue.show", app=row.id), told if planned else _("Nothing is due: everyone is in line."))
+
+
 @bp.post("/t/<tenant>/provisioning/attribute")
 @guard.may(Role.OWNER)
 def attribute() -> Response:
@@ -127,10 +144,19 @@ def _read(row: Connector) -> Draft:
         rows=rows.edited(rows.read(form), form.get("do", "")),
         switches={feature.value: feature.value in form for feature in Feature},
         approval=form.get("approval", str(row.approval)),
-        settled={**kept, **{name: form[name] for name in ("when_gone", "guests") if name in form}},
+        settled={**kept, **{name: form[name] for name in _SETTINGS if name in form}, **_rule(form)},
         loaded=form.get("loaded", ""),
         who=form.get("who", "").strip()[:320],
     )
+
+
+def _rule(form: Any) -> dict[str, Any]:
+    """The conditions as they were sent; a row without an attribute is none. Nothing, when the form had no such rows."""
+    columns = [form.getlist(name)[: scoping.MOST] for name in ("rule_attribute", "rule_operator", "rule_value")]
+    if not columns[0]:
+        return {}
+    given = [dict(zip(("attribute", "operator", "value"), each, strict=True)) for each in zip(*columns, strict=False)]
+    return {"rule": [asdict(condition) for condition in scoping.conditions(given)]}
 
 
 def _refused(draft: Draft, error: ServiceError) -> Response:
@@ -160,6 +186,7 @@ def _page(session: Session, row: Connector, draft: Draft, *, status: int = 200, 
         draft=draft,
         lines=rows.lines(draft.rows, stored.rows, names, schema, draft.errors),
         choices=rows.Choices.of(names, schema),
+        operators=tuple(scoping.OPERATORS),
         unsaved=_unsaved(draft, stored),
         stored=stored,
         connected=connectors.connected(row),
@@ -173,10 +200,20 @@ def _forecast(session: Session, row: Connector, draft: Draft, schema: Any) -> di
     schema = tuple(schema)
     try:
         mappings.judge(session, g.tenant.id, draft.rows, schema)
-    except mappings.Unfit as error:
+        mappings.judge_scope(session, g.tenant.id, draft.settled)
+    except (mappings.Unfit, Invalid) as error:
         return {"unfit": list(_sentences(error).values())}
     would = mappings.would_change(session, g.tenant.id, row.id or 0, draft.rows, schema)
-    return {"would": would, "looked": True, **_tried(session, row, draft, schema)}
+    return {"would": would, "moves": _moves(session, row, draft), "looked": True, **_tried(session, row, draft, schema)}
+
+
+def _moves(session: Session, row: Connector, draft: Draft) -> Any:
+    """Whose accounts would come and go with the rule as it stands in the form; None where nothing goes out."""
+    kinds = house().kinds
+    if not kinds[row.kind].is_target:
+        return None
+    rule = scoping.conditions(draft.settled["rule"])
+    return outbox.would_move(session, row, kinds, rule, WhenLeft(draft.settled["when_left"]))
 
 
 def _tried(session: Session, row: Connector, draft: Draft, schema: tuple[Attribute, ...]) -> dict[str, Any]:

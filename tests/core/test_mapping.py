@@ -548,3 +548,12 @@ def test_first_contact_empties_nothing_and_loses_nothing(here, there) -> None:  
     taken = pair.absorb()
     assert taken.emptied == ()
     assert all(pair.here[name] == value for name, value in here.items() if value is not None)
+
+
+def test_what_a_create_filled_in_by_itself_is_not_emptied_afterwards() -> None:
+    row = Row(Direction.BOTH, "display_name", "displayName", owner=Owner.OURS)
+    compiled = compile_outbound([row], [Attribute("displayName")])
+    nora = {"given_name": "Nora", "surname": "Newcomer", "display_name": None}
+    made = compiled.wanted(nora, None, creating=True)
+    assert made == {"displayName": "Nora Newcomer"}
+    assert compiled.wanted(nora, made, base=made, creating=False) == {}

@@ -290,3 +290,116 @@ def test_every_kind_goes_at_its_own_pace(hub: Hub) -> None:
 def test_a_connector_is_built_without_a_call(there: ScimServer) -> None:
     build(ScimConfig(base_url=there.url), None, None, World(clouds={}))
     assert there.calls == []
+
+
+# -- Whom an app is for ------------------------------------------------------------------------------------------------------
+
+DECK = [{"attribute": "department", "operator": "is", "value": "Deck"}]
+
+
+def ruled(hub: Hub, rule: list[dict[str, str]], **more: Any) -> None:
+    with hub.house.db.writing() as session:
+        connectors.settle(session, hub.tenant, hub.scim, {"rule": rule, **more}, "ada", hub.clock())
+
+
+def edit(hub: Hub, user_id: int, **values: Any) -> None:
+    with hub.house.db.writing() as session:
+        users.edit(session, hub.tenant, user_id, values, hub.order())
+
+
+def there_is(hub: Hub, name: str) -> bool | None:
+    """Whether somebody is active there; None when they have no account."""
+    found = hub.there.named(f"{name}@{office.DOMAIN}")
+    return found[0]["active"] if found else None
+
+
+def test_only_whom_an_app_is_for_get_an_account_there(hub: Hub) -> None:
+    ruled(hub, DECK)
+    jane, olaf = hub.hire("jane", department="deck"), hub.hire("olaf", department="Galley")
+    hub.work()
+    assert (there_is(hub, "jane"), there_is(hub, "olaf")) == (True, None)
+    assert set(hub.accounts(jane)) == {hub.office, hub.scim}
+    assert set(hub.accounts(olaf)) == {hub.office}
+
+
+def test_whoever_leaves_the_rule_is_switched_off_there_alone_and_on_again_when_they_come_back(hub: Hub) -> None:
+    ruled(hub, DECK)
+    jane = hub.hire("jane", department="Deck")
+    hub.work()
+    edit(hub, jane, department="Galley")
+    hub.work()
+    assert there_is(hub, "jane") is False
+    assert hub.accounts(jane)[hub.office].enabled is not False
+    edit(hub, jane, title="Cook")
+    hub.work()
+    assert there_is(hub, "jane") is False
+    assert "title" not in hub.there.named(f"jane@{office.DOMAIN}")[0]
+    edit(hub, jane, department="Deck")
+    hub.work()
+    assert there_is(hub, "jane") is True
+    assert hub.accounts(jane)[hub.scim].intent == {}
+
+
+@pytest.mark.parametrize(("when_left", "stays"), [("delete", None), ("nothing", True)])
+def test_what_leaving_the_rule_means_is_the_apps_leaver_rule(hub: Hub, when_left: str, stays: bool | None) -> None:
+    ruled(hub, DECK, when_left=when_left)
+    jane = hub.hire("jane", department="Deck")
+    hub.work()
+    edit(hub, jane, department="Galley")
+    hub.work()
+    assert there_is(hub, "jane") is stays
+
+
+def test_a_new_rule_says_who_would_come_and_go_and_sends_nothing_by_itself(hub: Hub) -> None:
+    for number in range(3):
+        hub.hire(f"deck{number}", department="Deck")
+        hub.hire(f"galley{number}", department="Galley")
+    hub.work()
+    assert len(hub.there.people()) == 6
+    before = len(hub.there.calls)
+    with hub.house.db.reading() as session:
+        row = connectors.get(session, hub.tenant, hub.scim)
+        would = outbox.would_move(session, row, hub.house.kinds, ())
+        assert would.number == 0
+    ruled(hub, DECK)
+    hub.work()
+    assert len(hub.there.calls) == before
+    with hub.house.db.reading() as session:
+        row = connectors.get(session, hub.tenant, hub.scim)
+        would = outbox.would_move(session, row, hub.house.kinds)
+    assert {kind: len(ids) for kind, ids in would.people.items()} == {OperationKind.DISABLE: 3}
+    assert would.sample[OperationKind.DISABLE][0][1] == "Galley0 Here"
+    with hub.house.db.writing() as session:
+        row = connectors.get(session, hub.tenant, hub.scim)
+        assert len(outbox.plan_these(session, row, hub.house.kinds, hub.order())) == 3
+    waiting = [one for one in hub.operations(hub.scim) if one.state == OperationState.PENDING]
+    assert {(one.kind, one.asks) for one in waiting} == {(OperationKind.DISABLE, "review")}
+    with hub.house.db.writing() as session:
+        outbox.approve(session, hub.tenant, {one.id or 0: one.fingerprint for one in waiting}, "ada", hub.clock())
+    hub.work()
+    assert (
+        sorted(there_is(hub, f"{word}{n}") for word in ("deck", "galley") for n in range(3)) == [False] * 3 + [True] * 3
+    )
+
+
+def test_a_rule_that_takes_too_many_away_is_held_by_the_brake(hub: Hub) -> None:
+    hired = [hub.hire(f"p{number:02}", department="Deck") for number in range(12)]
+    hub.work(10)
+    ruled(hub, [{"attribute": "department", "operator": "is", "value": "Bridge"}])
+    with hub.house.db.writing() as session:
+        outbox.enqueue(session, hub.tenant, hired, hub.order())
+    hub.work()
+    assert {one.asks for one in hub.operations(hub.scim) if one.state == OperationState.PENDING} == {"brake"}
+    assert all(row["active"] for row in hub.there.people().values())
+
+
+def test_a_suspended_person_who_is_outside_stays_off_and_a_deleted_one_is_deleted(hub: Hub) -> None:
+    ruled(hub, DECK)
+    jane = hub.hire("jane", department="Deck")
+    hub.work()
+    edit(hub, jane, department="Galley")
+    hub.work()
+    with hub.house.db.writing() as session:
+        users.move(session, hub.tenant, jane, users.Move.DELETE, hub.order())
+    hub.work()
+    assert there_is(hub, "jane") is None

@@ -351,3 +351,78 @@ def test_cy_reaches_nobody_elses_app(enter, cast: Cast, o365: int) -> None:
 @pytest.mark.parametrize("number", ["0", "x", "-1", "9" * 40, "1 OR 1=1"])
 def test_an_app_that_is_none_is_404(ada: Browser, o365: int, number: str) -> None:
     assert ada.get(HERE, query_string={"app": number}).status_code == 404
+
+
+# -- Whom it is for ----------------------------------------------------------------------------------------------------------
+
+
+def _conditions(house: House, cast: Cast, app: int) -> list[tuple[str, str, str]]:
+    with house.db.reading() as session:
+        kept = connectors.Settled.now(connectors.get(session, cast.contoso, app)).rule
+    return [(one.attribute, one.operator, one.value) for one in kept]
+
+
+def test_a_condition_is_added_kept_and_taken_away_again(
+    ada: Browser, house: House, cast: Cast, o365: int, form: MultiDict[str, str]
+) -> None:
+    assert form.getlist("rule_attribute") == [""]
+    _set(form, "rule_attribute", 0, "department")
+    _set(form, "rule_operator", 0, "one of")
+    _set(form, "rule_value", 0, 'Deck, "Galley" <b>')
+    form["do"] = "save"
+    assert _post(ada, form).status_code == 303
+    assert _conditions(house, cast, o365) == [("department", "one of", 'Deck, "Galley" <b>')]
+    again = _form(ada.get(HERE).text)
+    assert again.getlist("rule_attribute") == ["department", ""]
+    assert again.getlist("rule_value")[0] == 'Deck, "Galley" <b>'
+    assert "<b>" not in ada.get(HERE).text.partition('id="rule"')[2].partition("</section>")[0].replace("</b>", "")
+    _set(again, "rule_attribute", 0, "")
+    again["do"] = "save"
+    assert _post(ada, again).status_code == 303
+    assert _conditions(house, cast, o365) == []
+
+
+@pytest.mark.parametrize(
+    ("attribute", "operator", "value", "says"),
+    [
+        ("department", "is", " ", "There is nothing to compare department with."),
+        ("department", "sounds like", "x", "none of the comparisons"),
+        ("password_hash", "is", "x", "People here have no attribute password_hash."),
+        ("department", "is", "x" * 201, "at most 200 plain characters"),
+    ],
+)
+def test_a_condition_that_cannot_work_is_refused_at_its_place(
+    ada: Browser, o365: int, form: MultiDict[str, str], attribute: str, operator: str, value: str, says: str
+) -> None:
+    for name, text in (("attribute", attribute), ("operator", operator), ("value", value)):
+        _set(form, f"rule_{name}", 0, text)
+    form["do"] = "save"
+    answer = _post(ada, form)
+    assert answer.status_code == 422
+    assert says in unescape(answer.text)
+    assert 'id="f-rule-0-err"' in answer.text
+    assert _form(ada.get(f"{HERE}?app={o365}").text).getlist("rule_attribute") == [""]
+
+
+def test_what_a_rule_would_do_stands_there_before_it_is_saved_and_can_be_planned_after(
+    ada: Browser, house: House, cast: Cast, o365: int, form: MultiDict[str, str]
+) -> None:
+    with house.db.writing() as session:
+        on = dict.fromkeys(("import", "create", "edit", "delete"), True)
+        connectors.features(session, cast.contoso, o365, on, "automatic", "ada", house.now())
+    office.run(house, cast.contoso, o365)
+    form = _form(ada.get(HERE).text)
+    _set(form, "rule_attribute", 0, "department")
+    _set(form, "rule_operator", 0, "is filled")
+    looked = unescape(_post(ada, form, "/look").text)
+    assert "come or go" in looked
+    assert "Would be switched off there" in looked
+    assert "Plan these" not in looked
+    form["do"] = "save"
+    assert _post(ada, form).status_code == 303
+    saved = _form(ada.get(HERE).text)
+    saved["do"] = "look"
+    assert "Plan these" in _post(ada, saved).text
+    answer = _post(ada, MultiDict(), "/plan")
+    assert answer.status_code == 303
+    assert "wait for review" in unescape(ada.get(answer.location).text)

@@ -42,7 +42,7 @@ class _Line:
     read: Read
     owner: Owner
     flow: Flow
-    required: bool
+    kept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class Outbound:
         """Tell what an account should hold and does not: target attribute → text, or None to clear it.
 
         ``there_now``: what was last seen there, None when it is unknown or ``creating``. ``base``: what the account held
-        when it was last taken over; None: never, and then *either* clears nothing. Required attributes are never cleared.
+        when it was last taken over; None: never, and then *either* clears nothing. Required attributes, and those that a
+        create fills in by itself, are never cleared.
         Lists are compared, and sent, as their texts joined by "; ".
         """
         if creating:
@@ -74,14 +75,14 @@ class Outbound:
             if theirs is not None and line.flow is Flow.IF_EMPTY:
                 continue
             ours = line.read(user) if theirs is not None else _fitting(line, user)
-            if ours == theirs or (ours is None and line.required):
+            if ours == theirs or (ours is None and line.kept):
                 continue
             if line.owner is Owner.EITHER:
                 was = None if base is None else clean(base.get(line.target))
                 if moved_only_there(ours, theirs, was):
                     continue
             fitting = _fitting(line, user) if ours is not None else None
-            if fitting != theirs and not (fitting is None and line.required):
+            if fitting != theirs and not (fitting is None and line.kept):
                 wanted[line.target] = fitting
         return wanted
 
@@ -99,7 +100,9 @@ def compile_outbound(rows: Sequence[Row], schema: Sequence[Attribute] = ()) -> O
         if not row.flows_out or row.theirs in lines or (there is not None and not there.writable):
             continue
         read, needs = reader(row.kind, row.ours)
-        lines[row.theirs] = _Line(row.theirs, read, row.owner, row.flow, there is not None and there.required)
+        # What a create fills in where we hold nothing is not emptied again afterwards.
+        kept = (there is not None and there.required) or row.theirs in _SUBSTITUTES
+        lines[row.theirs] = _Line(row.theirs, read, row.owner, row.flow, kept)
         attributes.update(dict.fromkeys(needs))
     return Outbound(tuple(attributes), tuple(lines), tuple(lines.values()))
 

@@ -1,0 +1,108 @@
+"""A second application beside Office 365, by command line alone."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.fakes.scim import TOKEN, ScimServer
+
+
+@pytest.fixture
+def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScimServer]:
+    monkeypatch.setenv("PROVISION_PRIVATE_NETWORKS", "127.0.0.0/8")
+    server = ScimServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def hub(connected: Command, there: ScimServer) -> Command:
+    """Office 365 and a SCIM application, everything on and sent at once."""
+    added = connected(
+        "app", "add", "contoso", "scim", "--name", "Payroll", "--set", f"base_url={there.url}", "--secret-stdin",
+        "--json", stdin=f"{TOKEN}\n",
+    )  # fmt: skip
+    assert added.status == 0, added.err
+    for app in ("M365", "Payroll"):
+        switched = connected(
+            "app", "features", "contoso", app, "--import", "--create", "--edit", "--delete", "--approval", "automatic"
+        )
+        assert switched.status == 0, switched.err
+    return connected
+
+
+def test_an_app_is_added_connected_and_shows_no_secret(hub: Command, there: ScimServer) -> None:
+    rows = {row["name"]: row for row in hub("app", "list", "contoso", "--json").json}
+    assert rows["Payroll"]["kind"] == "scim"
+    assert TOKEN not in hub("app", "list", "contoso", "--json").out
+    told = hub("app", "check", "contoso", "Payroll", "--json").json
+    assert {line["name"]: line["state"] for line in told["permissions"]}["Small changes"] == "granted"
+    assert there.url.removeprefix("http://") in told["name"]
+
+
+def test_a_wrong_token_adds_nothing(connected: Command, there: ScimServer) -> None:
+    ran = connected(
+        "app", "add", "contoso", "scim", "--name", "Payroll", "--set", f"base_url={there.url}", "--secret-stdin",
+        stdin="wrong\n",
+    )  # fmt: skip
+    assert ran.status == 1
+    assert "token is wrong" in ran.err
+    assert [row["name"] for row in connected("app", "list", "contoso", "--json").json] == ["M365"]
+
+
+def test_an_address_inside_is_refused_unless_the_installation_allows_it(
+    connected: Command, there: ScimServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVISION_PRIVATE_NETWORKS", "")
+    ran = connected(
+        "app", "add", "contoso", "scim", "--name", "Payroll", "--set", f"base_url={there.url}", "--secret-stdin",
+        stdin=f"{TOKEN}\n",
+    )  # fmt: skip
+    assert ran.status == 1
+    assert "internal network" in ran.err
+    assert there.calls == []
+
+
+def test_somebody_created_here_goes_to_both_is_changed_and_switched_off_in_both(
+    hub: Command, there: ScimServer
+) -> None:
+    address = "nora@fjordvik.example"
+    added = hub(
+        "user", "add", "contoso", "--username", "nora", "--email", address, "--first", "Nora", "--last", "Newcomer",
+        "--set", "department=Deck", "--json",
+    )  # fmt: skip
+    assert added.status == 0, added.err
+    assert hub("work", "--until-idle", "--json").json["done"] == 2
+    (row,) = there.named(address)
+    assert row["name"] == {"givenName": "Nora", "familyName": "Newcomer"}
+    hub("user", "edit", "contoso", "nora", "--set", "given_name=Eleonora")
+    assert hub("work", "--until-idle", "--json").json["done"] == 2
+    assert there.named(address)[0]["name"]["givenName"] == "Eleonora"
+    hub("user", "disable", "contoso", "nora")
+    hub("work", "--until-idle")
+    assert there.named(address)[0]["active"] is False
+    shown = hub("user", "show", "contoso", "nora", "--json").json
+    assert [(account["enabled"], account["situation"]) for account in shown["accounts"]] == [(False, "linked")] * 2
+    report = hub("report", "contoso", "--user", address, "--json").json
+    assert {line["application"] for line in report if line["application"]} == {"M365", "Payroll"}
+
+
+def test_whom_an_app_is_for_is_said_previewed_and_planned(hub: Command, there: ScimServer) -> None:
+    for name, place in (("nora", "Deck"), ("olaf", "Galley")):
+        hub(
+            "user", "add", "contoso", "--username", name, "--email", f"{name}@fjordvik.example", "--first", name,
+            "--last", "Here", "--set", f"department={place}",
+        )  # fmt: skip
+    hub("work", "--until-idle")
+    assert len(there.people()) == 2
+    where = ("app", "scope", "contoso", "Payroll", "--where", "department", "is", "deck")
+    assert hub(*where, "--preview", "--json").json["would"] == {"disable": 1}
+    assert hub("app", "scope", "contoso", "Payroll", "--json").json["rule"] == []
+    told = hub(*where, "--plan", "--json").json
+    assert (told["planned"], told["would"]) == (1, {"disable": 1})
+    hub("work", "--until-idle")
+    assert {row["active"] for row in there.people().values()} == {True}
+    refused = hub("app", "scope", "contoso", "Payroll", "--where", "shoe", "is", "42")
+    assert refused.status == 1
+    assert "no attribute shoe" in refused.err
