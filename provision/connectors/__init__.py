@@ -5,6 +5,7 @@ Owns the registry; never makes a connector by itself and never opens a secret.
 
 from provision.connectors import microsoft365, scim_source
 from provision.connectors.credentials import Secret, parse_certificate, parse_secret
+from provision.connectors.csv_file import SPEC as CSV
 from provision.connectors.http import Cloud, World
 from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, SecretAsked
 from provision.connectors.microsoft365.clouds import CLOUDS, portal
@@ -67,6 +68,7 @@ KINDS: dict[Kind, KindSpec] = {
             discover=scim_source.discover,
         ),
         SCIM,
+        CSV,
     )
 }
 

@@ -74,6 +74,7 @@ class World:
     """What a connector is given of the world around it: the clouds there are, time, chance and default credentials.
 
     ``reach`` and ``ca_bundle`` are for kinds whose address a person types: where they may lead, and whom they may trust.
+    ``file`` reads what was uploaded for this connector ("") or a file by its name in the folder for its tenant.
     """
 
     clouds: Mapping[str, Cloud]
@@ -86,6 +87,7 @@ class World:
     clock: Callable[[], float] = time.monotonic
     reach: Reach = field(default_factory=Reach)
     ca_bundle: Path | None = None
+    file: Callable[[str], bytes | None] = lambda _name: None
 
 
 @dataclass(frozen=True, slots=True)

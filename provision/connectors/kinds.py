@@ -56,7 +56,8 @@ class KindSpec:
     is for; ``place`` names the setting that says where the application is. ``secret`` is asked for together with the
     settings; a kind that ``consents`` has its own page for that. A kind that is not ``pulled`` sends its changes by
     itself; one with ``guests`` knows people from elsewhere as such, one that ``recycles`` keeps who was deleted for a
-    while. ``advanced`` is what its folded settings are called.
+    while. ``advanced`` is what its folded settings are called. One that ``takes_file`` is given files by upload;
+    ``whole`` tells from the settings whether a full walk shows everybody, so that absence means something.
 
     ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can
     be set from here. ``judged_by``: whose rules passwords meet there. ``portal``: where people go with
@@ -85,6 +86,8 @@ class KindSpec:
     pace: Pace = field(default_factory=Pace)
     advanced: str = "More settings"
     when_gone: WhenGone = WhenGone.KEEP
+    takes_file: bool = False
+    whole: Callable[[Mapping[str, Any]], bool] = lambda _config: True
     takes: Mapping[Offer, tuple[str, ...]] = field(default_factory=dict)
     judged_by: str = ""
     portal: Callable[[Mapping[str, Any]], str] | None = None

@@ -171,7 +171,7 @@ def _app(given: Mapping[str, str]) -> int | None:
 
 
 def _attribute() -> str:
-    return request.args.get("attribute", "")[:256]
+    return request.args.get("attribute", "").replace("\0", "")[:256]
 
 
 def _back() -> str:

@@ -66,7 +66,7 @@ def mark_absent(session: Session, frame: Frame, cycle: Cycle) -> None:
 
     Nothing is inferred from absence in a walk over changes, nor in the very first one.
     """
-    if cycle.kind != CycleKind.INITIAL or cycle.options.get("first"):
+    if cycle.kind != CycleKind.INITIAL or cycle.options.get("first") or not frame.shows_all:
         return
     parts = session.scalars(sa.select(SIGHTINGS.c.digests).where(SIGHTINGS.c.cycle_id == frame.cycle_id))
     seen = {part[start : start + DIGEST] for part in parts for start in range(0, len(part), DIGEST)}

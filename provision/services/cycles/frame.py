@@ -23,6 +23,7 @@ SIGHTS = ("pages", "seen", "unchanged", "left_alone", "failed")
 class Frame:
     """One cycle's fixed parts, read once at its start.
 
+    ``shows_all``: a full walk shows everybody; else nothing is concluded from absence.
     ``leaves_disabled``: who is disabled there counts as gone, since the app says so by itself. ``outward``: outside names
     that only flow out; they are read to be compared. ``accepting``: account → the attributes of ours that somebody accepts
     from it, and nothing else. ``promised``: person → the account that somebody decided to link to them. ``outranked``: our
@@ -39,6 +40,7 @@ class Frame:
     takes_over: bool
     chosen: frozenset[int] | None
     leaves_guests: bool
+    shows_all: bool
     when_gone: WhenGone
     leaves_disabled: bool = False
     outward: tuple[str, ...] = ()
@@ -144,6 +146,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         outward=tuple(row.theirs for row in rows if row.direction is not Direction.IN),
         rules=tuple(sorted((*inbound.rules, *own), key=lambda rule: rule.priority)),
         leaves_guests=connector.scope.get("guests") == "leave",
+        shows_all=kinds[connector.kind].whole(connector.config),
         when_gone=WhenGone(connector.when_gone),
         leaves_disabled=not kinds[connector.kind].pulled,
         outranked=_outranked(session, connector),

@@ -1,0 +1,218 @@
+"""A file of rows keeps what every source promises: the truth in the end, whatever was cut short, and nothing twice."""
+
+from typing import Any
+
+import pytest
+
+from provision.connectors import KINDS, World
+from provision.connectors.csv_file import CsvFile
+from provision.core.ports import Refused, Source, WatermarkLost
+from provision.core.vocabulary import Kind
+from tests.fakes.grounds import Reader
+
+HEADINGS = ("Employee ID", "First Name", "Last Name", "Email Address")
+
+
+class FileGround:
+    """A file that somebody writes anew whenever somebody there changes."""
+
+    def __init__(self, **config: Any) -> None:
+        self.config = config
+        self.people = {
+            f"{number}": {
+                "Employee ID": f"{number}", "First Name": f"First {number}", "Last Name": "There",
+                "Email Address": f"p{number}@there.example",
+            }
+            for number in range(2500)
+        }  # fmt: skip
+        self.extra = ""
+
+    def file(self, _name: str) -> bytes:
+        lines = [",".join(HEADINGS), *(",".join(row[name] or "" for name in HEADINGS) for row in self.people.values())]
+        return ("\n".join(lines) + "\n" + self.extra).encode()
+
+    def source(self, **config: Any) -> CsvFile:
+        spec = KINDS[Kind.CSV]
+        built = spec.build(spec.config(**{**self.config, **config}), None, "csv:1", World({}, file=self.file))
+        assert isinstance(built, CsvFile)
+        return built
+
+    def walk(self, reader: "FileReader", *, pages: int | None = None) -> "FileReader":
+        reader.walk(self.source, pages=pages)  # type: ignore[arg-type]
+        return reader
+
+
+class FileReader(Reader):
+    """The same faithful caller, asking for these columns."""
+
+    def _pages(self, connector: Any, pages: int | None) -> None:
+        walk = connector.changes(HEADINGS, watermark=self.watermark, position=self.position)
+        for number, page in enumerate(walk, start=1):
+            for seen in page.seen:
+                self.take(seen)
+            self.position, self.watermark = page.position, page.watermark or self.watermark
+            if number == pages:
+                return
+
+
+@pytest.fixture(params=[False, True], ids=["some", "everybody"])
+def ground(request: pytest.FixtureRequest) -> FileGround:
+    return FileGround(whole=request.param)
+
+
+def test_the_connector_fits_the_port(ground: FileGround) -> None:
+    assert isinstance(ground.source(), Source)
+
+
+def test_a_check_tells_what_the_file_is(ground: FileGround) -> None:
+    found = ground.source().check()
+    assert (found.outside_id, found.facts["people"], found.facts["key"]) == ("csv:1", 2500, "Employee ID")
+    assert (found.facts["encoding"], found.facts["delimiter"], found.facts["unfit"]) == ("utf-8", "comma", 0)
+    assert tuple(found.facts["headings"]) == HEADINGS
+
+
+def test_a_full_walk_ends_in_the_truth(ground: FileGround) -> None:
+    reader = ground.walk(FileReader())
+    assert reader.people == ground.people
+    assert reader.position is None
+    assert reader.watermark
+
+
+def test_the_same_file_shows_nothing_since_the_watermark(ground: FileGround) -> None:
+    watermark = ground.walk(FileReader()).watermark
+    assert [seen for page in ground.source().changes(HEADINGS, watermark=watermark) for seen in page.seen] == []
+
+
+def test_a_new_file_shows_what_changed(ground: FileGround) -> None:
+    reader = ground.walk(FileReader())
+    ground.people["7"] = {**ground.people["7"], "Last Name": "Newly-Wed"}
+    ground.people["new"] = {**ground.people["8"], "Employee ID": "new", "Email Address": "new@there.example"}
+    assert ground.walk(reader).people == ground.people
+
+
+def test_an_emptied_cell_is_empty_there(ground: FileGround) -> None:
+    reader = ground.walk(FileReader())
+    ground.people["7"] = {**ground.people["7"], "Last Name": ""}
+    assert ground.walk(reader).people["7"]["Last Name"] is None
+
+
+def test_a_new_file_that_holds_everybody_is_read_anew_so_that_absence_means_something() -> None:
+    ground = FileGround(whole=True)
+    watermark = ground.walk(FileReader()).watermark
+    del ground.people["7"]
+    with pytest.raises(WatermarkLost):
+        list(ground.source().changes(HEADINGS, watermark=watermark))
+    reader = FileReader(watermark=watermark)
+    assert ground.walk(reader).people == ground.people
+
+
+def test_a_new_file_that_holds_some_people_says_nothing_about_the_others() -> None:
+    ground = FileGround()
+    watermark = ground.walk(FileReader()).watermark
+    del ground.people["7"]
+    seen = [seen for page in ground.source().changes(HEADINGS, watermark=watermark) for seen in page.seen]
+    assert len(seen) == 2499
+    assert not any(one.removed for one in seen)
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_walk_cut_short_goes_on_from_its_position(ground: FileGround, cut: int) -> None:
+    reader = ground.walk(FileReader(), pages=cut)
+    assert reader.position
+    assert reader.watermark is None
+    assert len(reader.people) == cut * 1000
+    assert ground.walk(reader).people == ground.people
+
+
+def test_a_file_replaced_in_the_middle_of_a_walk_is_read_from_the_beginning(ground: FileGround) -> None:
+    position = ground.walk(FileReader(), pages=1).position
+    ground.people["7"] = {**ground.people["7"], "Last Name": "Newly-Wed"}
+    with pytest.raises(WatermarkLost):
+        list(ground.source().changes(HEADINGS, position=position))
+
+
+@pytest.mark.parametrize("position", ["", "/", "x/y", "/etc/passwd/1"])
+def test_a_position_that_means_nothing_is_lost_or_the_beginning(ground: FileGround, position: str) -> None:
+    try:
+        seen = [one for page in ground.source().changes(HEADINGS, position=position) for one in page.seen]
+    except WatermarkLost:
+        return
+    assert len(seen) == 2500
+
+
+def test_another_key_column_makes_the_same_file_another_one(ground: FileGround) -> None:
+    watermark = ground.walk(FileReader()).watermark
+    pages = list(ground.source(key="Email Address", whole=False).changes(HEADINGS, watermark=watermark))
+    assert {seen.anchor for page in pages for seen in page.seen} == {
+        row["Email Address"] for row in ground.people.values()
+    }
+
+
+def test_only_what_is_asked_for_is_shown_with_the_key_and_the_address(ground: FileGround) -> None:
+    page = next(iter(ground.source().changes(["Last Name"])))
+    assert set(page.seen[0].values) == {"Employee ID", "Last Name", "Email Address"}
+
+
+def test_an_appearance_is_read_without_the_file() -> None:
+    spec = KINDS[Kind.CSV]
+    source = spec.build(spec.config(), None, None, World({}, file=lambda _: pytest.fail("the file was read")))
+    seen = source.appearance({"E-Mail": "ann@there.example", "Employee ID": "1"})
+    assert (seen.name, seen.enabled, dict(seen.standing)) == ("ann@there.example", None, {})
+
+
+def test_without_a_file_everything_is_refused_in_words() -> None:
+    spec = KINDS[Kind.CSV]
+    source = spec.build(spec.config(), None, None, World({}))
+    for ask in (source.check, source.schema, lambda: list(source.changes(HEADINGS))):
+        with pytest.raises(Refused) as refused:
+            ask()
+        assert refused.value.code == "csv_no_file"
+
+
+PROBLEMS = [
+    (",No Key,There,a@there.example\n", "csv_key_empty", "Employee ID"),
+    ("7,Twice,There,b@there.example\n", "csv_key_twice", "Employee ID"),
+    ("x" * 300 + ",Long,There,c@there.example\n", "csv_key_long", "Employee ID"),
+    ("9001,Too,Many,d@there.example,more\n", "csv_row_width", ""),
+    ("9001,Too\n", "csv_row_width", ""),
+    ("9001," + "x" * 10_001 + ",There,e@there.example\n", "csv_cell_long", "First Name"),
+]
+
+
+@pytest.mark.parametrize(("row", "code", "column"), PROBLEMS, ids=[f"{each[1]} {each[2]}" for each in PROBLEMS])
+def test_a_row_that_cannot_be_a_person_is_told_at_its_cell_and_left_out(row: str, code: str, column: str) -> None:
+    ground = FileGround(key="employee id")
+    ground.extra = row
+    facts = ground.source().check().facts
+    (problem,) = facts["problems"]
+    assert (problem["row"], problem["column"], problem["code"]) == (2502, column, code)
+    assert (facts["people"], facts["unfit"]) == (2500, 1)
+    assert ground.walk(FileReader()).people == ground.people
+
+
+def test_a_file_that_holds_everybody_must_be_without_a_fault() -> None:
+    ground = FileGround(whole=True, key="Employee ID")
+    ground.extra = "7,Twice,There,b@there.example\n"
+    with pytest.raises(Refused) as refused:
+        list(ground.source().changes(HEADINGS))
+    assert (refused.value.code, refused.value.params["number"]) == ("csv_rows_unfit", 1)
+
+
+def test_the_key_is_the_first_column_that_names_every_row_differently() -> None:
+    ground = FileGround()
+    ground.people = {name: {**row, "Employee ID": "same"} for name, row in list(ground.people.items())[:3]}
+    assert ground.source().check().facts["key"] == "Email Address"
+
+
+def test_no_column_that_could_be_a_key_is_told() -> None:
+    spec = KINDS[Kind.CSV]
+    source = spec.build(spec.config(), None, None, World({}, file=lambda _: b"Shoe size,Colour\n41,red\n41,red\n"))
+    with pytest.raises(Refused) as refused:
+        source.check()
+    assert refused.value.code == "csv_no_key"
+
+
+def test_a_key_column_that_is_not_in_the_file_is_told() -> None:
+    with pytest.raises(Refused) as refused:
+        FileGround(key="Badge").source().check()
+    assert (refused.value.code, refused.value.params["heading"]) == ("csv_key_missing", "Badge")
