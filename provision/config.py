@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         (),
         description="private networks in which apps with an address of their own may be, like 10.1.0.0/16, 127.0.0.0/8",
     )
+    watched_dir: Path | None = Field(
+        None, description="folder with a folder per tenant, named as in its addresses, in which CSV files are watched"
+    )
     session_idle_minutes: int = Field(30, ge=1, le=720)
     session_hours: int = Field(12, ge=1, le=72)
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from provision.house import House
 from provision.mailer import FolderMailer, SmtpMailer
 from provision.sandbox import Sandbox
 from provision.sandbox.serve import serve as serve_sandbox
-from provision.services import connectors
+from provision.services import connectors, files, tenants
 from provision.vault import Vault, keys_from_file, read_keys
 from provision.web import (
     activate,
@@ -97,13 +98,14 @@ def open_house(
     ring = settings.keys.get_secret_value() if settings.keys else ""
     vault = Vault(read_keys(ring) if ring else keys_from_file(settings.data_dir / "keys"))
     sandbox = functools.cache(functools.partial(Sandbox, settings.data_dir / "sandbox.db", now=now))
+    db = Database(settings.database, lock_dir=settings.data_dir)
     return House(
         settings=settings,
-        db=Database(settings.database, lock_dir=settings.data_dir),
+        db=db,
         vault=vault,
         now=now,
         kinds=KINDS,
-        connect=connect or functools.partial(_connect, settings, vault, now, sandbox),
+        connect=connect or functools.partial(_connect, settings, db, vault, now, sandbox),
         read_secret=lambda text: parse_secret(text).as_json().encode(),
         read_certificate=lambda pem, **how: parse_certificate(pem, **how).as_json().encode(),
         sandbox=sandbox,
@@ -164,14 +166,24 @@ def _mailer(settings: Settings) -> Mailer:
 
 
 def _connect(
-    settings: Settings, vault: Vault, now: Clock, sandbox: Callable[[], Sandbox], connector: Connector
+    settings: Settings, db: Database, vault: Vault, now: Clock, sandbox: Callable[[], Sandbox], connector: Connector
 ) -> Source:
     spec = KINDS[Kind(connector.kind)]
     config = spec.config.model_validate(connector.config)
     sealed = connectors.open_secret(vault, connector)
     secret = Secret.from_json(sealed.decode()) if sealed else None
     world = _world(settings, now, sandbox, uses_sandbox=connector.config.get("cloud") == "sandbox")
+    world = replace(world, file=functools.partial(_file, settings, db, connector))
     return spec.build(config, secret, connector.outside_id, world)
+
+
+def _file(settings: Settings, db: Database, connector: Connector, name: str) -> bytes | None:
+    """What was uploaded for a connector, or a file by its name in the watched folder of its tenant."""
+    with db.reading() as session:
+        if not name:
+            return files.content(session, connector.tenant_id, connector.id or 0)
+        slug = tenants.by_id(session, connector.tenant_id).slug
+    return files.watched(settings.watched_dir, slug, name)
 
 
 def _world(settings: Settings, now: Clock, sandbox: Callable[[], Sandbox], *, uses_sandbox: bool) -> World:

@@ -118,6 +118,11 @@ def app_add(  # noqa: PLR0913, PLR0917 - one parameter per option
         row = connectors.add(
             session, at_home.vault, owner.id or 0, at_home.kinds, kind, name, config, secret, ACTOR, at_home.now()
         )
+    if at_home.kinds[row.kind].takes_file and not row.config.get("watched"):
+        _print(
+            owner.id or 0, row.id or 0, as_json, f"Added {row.name}. Give it a file: provision import {slug} APP --file"
+        )
+        return
     try:
         connectors.check(at_home.db.writing, at_home.connect, owner.id or 0, row.id or 0, ACTOR, at_home.now)
     except ServiceError as refused:

@@ -4,6 +4,7 @@ import csv
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from provision.cli.shown import dump, say, sentence, table
 from provision.core.tables import Cycle, User
 from provision.core.vocabulary import UNFINISHED_CYCLES, CycleState
 from provision.house import LEADER
-from provision.services import connectors, cycles, reports, users
+from provision.services import connectors, cycles, files, reports, users
 
 COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "disputed", "failed", "gone", "left_alone")
 
@@ -24,11 +25,16 @@ COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "dis
 @click.argument("name", metavar="APP")
 @click.option("--preview", is_flag=True, help="Observe and count; take nobody over.")
 @click.option("--full", is_flag=True, help="Read everything, not only what changed.")
+@click.option(
+    "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The new file of a CSV app."
+)
 @click.option("--compare", is_flag=True, help="Read everything, take nobody over, and list what drifted.")
 @json_option
-def import_(slug: str, name: str, preview: bool, full: bool, compare: bool, as_json: bool) -> None:
+def import_(slug: str, name: str, preview: bool, full: bool, path: Path | None, compare: bool, as_json: bool) -> None:
     """Import people from an app. A server that is running does the work; else this command does."""
     at_home, (owner, row) = house(), app(slug, name)
+    if path is not None:
+        _take(owner.id or 0, row.id or 0, path)
     with at_home.db.writing() as session:
         where = (owner.id or 0, row.id or 0, ACTOR, at_home.now())
         cycle = cycles.request(session, *where, preview=preview, full=full, compare=compare)
@@ -137,6 +143,19 @@ def report(
             writer.writerows(reports.as_cells(row) for row in found)
         else:
             table(reports.COLUMNS, [reports.as_cells(row) for row in found])
+
+
+def _take(tenant_id: int, app_id: int, path: Path) -> None:
+    """Give the app its new file, and say what of it is left out."""
+    at_home = house()
+    with path.open("rb") as file:
+        data = file.read(files.LARGEST + 1)
+    means = files.Means(at_home.db.writing, at_home.connect, at_home.kinds, at_home.now)
+    found = files.take(means, tenant_id, app_id, path.name, data, ACTOR).facts
+    for one in found["problems"]:
+        say(f"row {one['row']}: {sentence(one['code'], one['params'])}")
+    if found["unfit"] > len(found["problems"]):
+        say(f"and {found['unfit'] - len(found['problems'])} more rows that cannot be read")
 
 
 def _carry(cycle_id: int) -> Cycle:

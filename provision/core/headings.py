@@ -20,7 +20,7 @@ _WORDS: Mapping[str, str] = {
     "apellido, apellidos, achternaam, etternavn, efternavn, efternamn, nazwisko, cognome, sukunimi, sn",
     "email": "email address, email, e mail, mail, e mail address, work email, business email, upn, user principal name, "
     "userprincipalname, sign in name, email adresse, emailadresse, adresse email, courriel, correo, correo electronico, "
-    "epost, e post, sahkoposti, primary email",
+    "e mail adresse, epost, e post, sahkoposti, primary email",
     "username": "username, user name, user, login, login name, logon name, account, account name, samaccountname, uid, "
     "benutzername, identifiant, usuario, gebruikersnaam, brukernavn, mailnickname, alias, nickname",
     "display_name": "display name, full name, name, displayname, fullname, anzeigename, nom complet, nombre completo, "

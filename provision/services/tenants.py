@@ -37,6 +37,14 @@ def by_slug(session: Session, slug: str) -> Tenant:
     return tenant
 
 
+def by_id(session: Session, tenant_id: int) -> Tenant:
+    """One organisation by its number. Raises NotFound."""
+    row = session.get(Tenant, tenant_id)
+    if row is None:
+        raise NotFound("no_such_tenant")
+    return row
+
+
 def of_all(session: Session) -> list[Tenant]:
     """Every organisation, by name."""
     return list(session.exec(select(Tenant).where(col(Tenant.archived_at).is_(None)).order_by(Tenant.name)).all())

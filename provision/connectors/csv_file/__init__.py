@@ -57,12 +57,16 @@ class CsvConfig(BaseModel):
     delimiter: Literal["auto", "comma", "semicolon", "tab", "bar"] = Field(
         default="auto",
         title="Between cells",
+        description="What stands between two cells, if it is not recognised.",
         json_schema_extra={
             "labels": {"auto": "recognised", "comma": "comma", "semicolon": "semicolon", "tab": "tab", "bar": "bar |"}
         },
     )
     encoding: Literal["auto", "utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "iso8859_15", "mac_roman"] = Field(
-        default="auto", title="Encoding", json_schema_extra={"labels": {"auto": "recognised"}}
+        default="auto",
+        title="Encoding",
+        description="How letters are written, if names come out wrong.",
+        json_schema_extra={"labels": {"auto": "recognised"}},
     )
 
 

@@ -47,6 +47,8 @@ _SINGLE = (
 )
 _SAMPLE = 200_000
 _TRIED = 60
+_FEW = 2_000
+"""Letters beyond ASCII, up to which their frequencies are chance."""
 _SEP = re.compile(r"\ufeff?sep=(.)\r?\n?")
 
 
@@ -117,9 +119,18 @@ def encoding_of(data: bytes) -> str:
     text = data.decode("utf-8", "replace")
     if sum(1 for sign in text if sign > "\x7f" and sign != LOST) > text.count(LOST):
         return "utf-8"  # with some bytes that are none: those cells are told
-    # Letters, not commas: what is plain ASCII tells encodings apart no better than silence.
+    if _western(sample):
+        return "cp1252"
     found = from_bytes(sample, cp_isolation=list(_SINGLE), threshold=0.4).best()
     return found.encoding if found else "cp1252"
+
+
+def _western(sample: bytes) -> bool:
+    """Whether this reads as names with an accent here and there. So few letters tell code pages apart by nothing else."""
+    letters = [sign for sign in sample.decode("cp1252", "replace") if sign.isalpha() or sign > "\x7f"]
+    foreign = [sign for sign in letters if sign > "\x7f"]
+    odd = sum(1 for sign in foreign if not sign.isalpha() and sign not in "’‘“”–—…€·°§«»\u00a0")
+    return len(foreign) <= min(_FEW, len(letters) // 3) and odd * 20 <= len(foreign)
 
 
 def _text(data: bytes, encoding: str) -> io.TextIOWrapper:

@@ -13,6 +13,7 @@ from provision.core.tables.directory import (
     Token,
     User,
 )
+from provision.core.tables.files import UploadedFile
 from provision.core.tables.mail import Mail
 from provision.core.tables.organisation import (
     ConsentFlow,
@@ -53,6 +54,7 @@ __all__ = [
     "Tenant",
     "TenantSetting",
     "Token",
+    "UploadedFile",
     "User",
     "UtcDateTime",
 ]

@@ -1,0 +1,145 @@
+"""A CSV file by command: added, filled, previewed, imported, compared with the last one, and braked."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+HEAD = "Personal-Nr.;Vorname;Nachname;E-Mail;Abteilung;Schuhgröße\r\n"
+
+
+def _people(number: int, *, first: int = 0) -> list[str]:
+    return [f"{n};Zoë {n};Ødegård;p{n}@there.example;North;41\r\n" for n in range(first, first + number)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    place = tmp_path / "people.csv"
+    place.write_bytes((HEAD + "".join(_people(20))).encode("cp1252"))
+    return place
+
+
+@pytest.fixture
+def hr(provision: Command) -> Command:
+    """A tenant with a CSV app that may import nothing yet."""
+    assert provision("tenant", "add", "contoso", "--name", "Contoso").status == 0
+    added = provision("app", "add", "contoso", "csv", "--name", "HR file")
+    assert added.status == 0, added.err
+    return provision
+
+
+@pytest.fixture
+def filled(hr: Command, file: Path) -> Command:
+    """Its first file was taken, and Import is on."""
+    assert hr("import", "contoso", "HR file", "--file", str(file)).status == 1  # the switch is off, the file is kept
+    assert hr("app", "features", "contoso", "HR file", "--import").status == 0
+    return hr
+
+
+def _emails(provision: Command) -> list[str]:
+    return sorted(row["email"] for row in provision("user", "list", "contoso", "--json").json)
+
+
+def test_a_new_app_asks_for_its_first_file(provision: Command) -> None:
+    provision("tenant", "add", "contoso", "--name", "Contoso")
+    added = provision("app", "add", "contoso", "csv", "--name", "HR file")
+    assert "--file" in added.err
+    refused = provision("app", "check", "contoso", "csv")
+    assert (refused.status, refused.err.count("\n")) == (1, 1)
+
+
+def test_a_foreign_file_is_recognised_mapped_previewed_and_imported(filled: Command) -> None:
+    preview = filled("import", "contoso", "csv", "--preview", "--json").json["preview"]
+    assert (preview["new"], preview["disputed"]) == (20, 0)
+    assert _emails(filled) == []
+    imported = filled("import", "contoso", "csv", "--json").json
+    assert (imported["created"], imported["failed"]) == (20, 0)
+    person = filled("user", "show", "contoso", "p3@there.example", "--json").json
+    told = (person["given_name"], person["surname"], person["employee_id"], person["department"])
+    assert told == ("Zoë 3", "Ødegård", "3", "North")
+
+
+def test_the_same_file_again_changes_nothing_and_a_new_one_only_what_differs(filled: Command, file: Path) -> None:
+    filled("import", "contoso", "csv")
+    again = filled("import", "contoso", "csv", "--file", str(file), "--json").json
+    assert (again["created"], again["updated"], again["kind"]) == (0, 0, "incremental")
+    lines = [*_people(20)[1:], "0;Zoë 0;Newly-Wed;p0@there.example;North;41\r\n", *_people(1, first=99)]
+    file.write_text(HEAD + "".join(lines), encoding="utf-8")
+    changed = filled("import", "contoso", "csv", "--file", str(file), "--json").json
+    assert (changed["created"], changed["updated"], changed["gone"]) == (1, 1, 0)
+
+
+def test_who_is_missing_has_left_only_when_the_file_holds_everybody(hr: Command, file: Path) -> None:
+    hr("import", "contoso", "csv", "--file", str(file))
+    hr("app", "features", "contoso", "csv", "--import")
+    hr("import", "contoso", "csv")
+    file.write_text(HEAD + "".join(_people(18)), encoding="utf-8")
+    assert hr("import", "contoso", "csv", "--file", str(file), "--json").json["gone"] == 0
+
+
+def _whole(provision: Command, file: Path) -> None:
+    assert provision("tenant", "add", "fabrikam", "--name", "Fabrikam").status == 0
+    assert provision("app", "add", "fabrikam", "csv", "--name", "All", "--set", "whole=true").status == 0
+    provision("import", "fabrikam", "csv", "--file", str(file))
+    provision("app", "features", "fabrikam", "csv", "--import")
+    assert provision("import", "fabrikam", "csv", "--json").json["created"] == 20
+
+
+def test_a_file_that_holds_everybody_marks_who_is_missing(provision: Command, file: Path) -> None:
+    _whole(provision, file)
+    file.write_text(HEAD + "".join(_people(18)), encoding="utf-8")
+    assert provision("import", "fabrikam", "csv", "--file", str(file), "--json").json["gone"] == 2
+
+
+def test_the_brake_holds_a_file_that_would_take_away_too_many(provision: Command, file: Path) -> None:
+    _whole(provision, file)
+    file.write_text(HEAD, encoding="utf-8")
+    held = provision("import", "fabrikam", "csv", "--file", str(file), "--json")
+    assert (held.status, held.json["outcome"], held.json["gone"]) == (1, "held", 0)
+
+
+def test_an_empty_file_after_a_full_one_is_refused_and_the_old_one_stays(filled: Command, file: Path) -> None:
+    filled("import", "contoso", "csv")
+    empty = file.with_name("empty.csv")
+    empty.write_bytes(b"")
+    refused = filled("import", "contoso", "csv", "--file", str(empty))
+    assert refused.status == 1
+    assert "There is no row in it" in refused.err
+    assert filled("import", "contoso", "csv", "--full", "--json").json["unchanged"] == 20
+
+
+def test_rows_that_cannot_be_people_are_named_and_left_out(hr: Command, file: Path) -> None:
+    file.write_text(
+        HEAD + "".join(_people(3)) + ";No;Key;x@there.example;North;41\r\n2;Twice;There;y@there.example;;\r\n"
+    )
+    hr("app", "add", "contoso", "csv", "--name", "Second", "--set", "key=Personal-Nr.")
+    told = hr("import", "contoso", "Second", "--file", str(file))
+    assert "row 5: " in told.err
+    assert "row 6: " in told.err
+
+
+def test_a_hostile_cell_is_data(filled: Command, file: Path) -> None:
+    file.write_text(HEAD + '7;"=HYPERLINK(""x"")";<script>;p7@there.example;@SUM(1);41\r\n', encoding="utf-8")
+    filled("import", "contoso", "csv", "--file", str(file))
+    person = filled("user", "show", "contoso", "p7@there.example", "--json").json
+    assert (person["given_name"], person["department"]) == ('=HYPERLINK("x")', "@SUM(1)")
+
+
+def test_a_watched_file_is_read_where_the_server_says_and_nowhere_else(
+    provision: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVISION_WATCHED_DIR", str(tmp_path / "in"))
+    (tmp_path / "in" / "contoso").mkdir(parents=True)
+    (tmp_path / "in" / "fabrikam").mkdir()
+    secret = tmp_path / "in" / "fabrikam" / "people.csv"
+    secret.write_text(HEAD + "".join(_people(2)), encoding="utf-8")
+    provision("tenant", "add", "contoso", "--name", "Contoso")
+    for name in ("../fabrikam/people.csv", str(secret), "..", "nothing.csv"):
+        refused = provision("app", "add", "contoso", "csv", "--name", "Watched", "--set", f"watched={name}")
+        assert refused.status == 1, name
+    (tmp_path / "in" / "contoso" / "link.csv").symlink_to(secret)
+    assert provision("app", "add", "contoso", "csv", "--name", "Watched", "--set", "watched=link.csv").status == 1
+    (tmp_path / "in" / "contoso" / "people.csv").write_text(HEAD + "".join(_people(3)), encoding="utf-8")
+    added = provision("app", "add", "contoso", "csv", "--name", "Watched", "--set", "watched=people.csv")
+    assert added.status == 0, added.err
