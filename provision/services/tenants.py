@@ -41,7 +41,7 @@ def by_id(session: Session, tenant_id: int) -> Tenant:
     """One organisation by its number. Raises NotFound."""
     row = session.get(Tenant, tenant_id)
     if row is None:
-        raise NotFound("no_such_tenant")
+        raise NotFound("tenant_not_found", slug=str(tenant_id))
     return row
 
 
