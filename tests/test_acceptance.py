@@ -1,4 +1,4 @@
-"""The rows an administrator's guide sets for prerequisites, set-up, import, people, reports: each has a test of its name.
+"""The rows an administrator's guide sets for prerequisites, set-up, import, people, passwords, reports: each has a test of its name.
 
 A row that is no page, or only partly true before people can be created, is tested here.
 """
@@ -14,7 +14,7 @@ from provision.core.mapping import Row, clean_nickname, compile_outbound
 from provision.core.vocabulary import Direction, Flow, Kind
 
 TESTS = Path(__file__).parent
-NAMED = re.compile(r"^test_([PAICEDR])_(\d+)_")
+NAMED = re.compile(r"^test_([PAICEDWR])_(\d+)_")
 
 ROWS = {
     "P_1": "free seats per licence where one connects; a shortfall is a warning with its number",
@@ -52,6 +52,14 @@ ROWS = {
     "D_2": "Yes deletes here and puts the account there into the recycle bin; the report has a row",
     "D_3": "leaving the pop-up changes nothing",
     "D_4": "with Delete User off the account there stays untouched, with the reason",
+    "W_1": "Onboarding Status is a tab of Users and lists people with their state",
+    "W_2": "people are ticked one by one, or all",
+    "W_3": "Select Action offers Send Activation Mail with Password Reset Link",
+    "W_4": "Apply sends, tells each person's result, and states change",
+    "W_5": "the link in the mail leads to the page that sets a password",
+    "W_6": "the new password is set in Microsoft 365, and what came of it is shown",
+    "W_7": "a link that was used, replaced or revoked is over, and another can be sent",
+    "W_8": "who cannot be helped is named with the reason before the click",
     "R_1": "Reports leads to the Provisioning Report",
     "R_2": "Enduser Identifier and Application Name, both optional",
     "R_3": "a timespan: presets, or from and to",

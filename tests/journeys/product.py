@@ -31,8 +31,9 @@ _PATIENCE = 60.0
 class Product:
     """``provision demo`` in a process of its own."""
 
-    def __init__(self, folder: Path, people: int) -> None:
+    def __init__(self, folder: Path, people: int, **settings: str) -> None:
         self.folder = folder
+        self._settings = settings  # PROVISION_… beyond the data directory
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = f"{self.url}/t/{TENANT}/"
@@ -109,7 +110,7 @@ class Product:
 
     def _environment(self) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("PROVISION_")}
-        return ours | {"PROVISION_DATA_DIR": str(self.folder / "data"), "PYTHONPATH": str(ROOT)}
+        return ours | {"PROVISION_DATA_DIR": str(self.folder / "data"), "PYTHONPATH": str(ROOT), **self._settings}
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
