@@ -1,4 +1,4 @@
-"""The rows an administrator's guide sets for prerequisites, set-up, import, people, passwords, reports: each has a test of its name.
+"""The rows an administrator's guide sets, from prerequisites to passwords and reports: each has a test of its name.
 
 A row that is no page, or only partly true before people can be created, is tested here.
 """
