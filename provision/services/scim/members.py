@@ -114,7 +114,7 @@ def inside(session: Session, client: Client, rows: Collection[Row]) -> dict[int,
     wanted = {row["group_id"]: row["id"] for row in rows}
     person = ACCOUNTS.alias("person")
     query = (
-        sa.select(MEMBERS.c.group_id, person.c.id, person.c.observed["displayName"].as_string(), person.c.name)
+        sa.select(MEMBERS.c.group_id, person.c.id)
         .join(person, person.c.user_id == MEMBERS.c.user_id)
         .where(
             MEMBERS.c.tenant_id == client.tenant_id,
@@ -126,10 +126,10 @@ def inside(session: Session, client: Client, rows: Collection[Row]) -> dict[int,
         .order_by(person.c.id)
     )
     found: dict[int, list[dict[str, Any]]] = {number: [] for number in wanted.values()}
-    for group, number, shown, name in session.execute(query):
-        found[wanted[group]].append(_member("Users", number, shown or name, "User"))
+    for group, number in session.execute(query):
+        found[wanted[group]].append(_member("Users", number, "User"))
     for row in rows:
-        found[row["id"]] += [_member("Users", number, None, "User") for number in row["observed"].get(WAITING, [])]
+        found[row["id"]] += [_member("Users", number, "User") for number in row["observed"].get(WAITING, [])]
     return found
 
 
@@ -150,7 +150,7 @@ def memberships(session: Session, client: Client, people: Collection[int]) -> di
     )
     found: dict[int, list[dict[str, Any]]] = {}
     for person, number, shown in session.execute(query):
-        found.setdefault(person, []).append(_member("Groups", number, shown, "direct"))
+        found.setdefault(person, []).append({**_member("Groups", number, "direct"), "display": shown})
     return found
 
 
@@ -165,9 +165,8 @@ def locked(session: Session, client: Client, number: int) -> Row | None:
     return cast(Row | None, session.execute(for_update(session, query)).mappings().first())
 
 
-def _member(endpoint: str, number: int, shown: str | None, kind: str) -> dict[str, Any]:
-    told = {"value": str(number), "$ref": f"{endpoint}/{number}", "type": kind}
-    return {**told, "display": shown} if shown else told
+def _member(endpoint: str, number: int, kind: str) -> dict[str, Any]:
+    return {"value": str(number), "$ref": f"{endpoint}/{number}", "type": kind}
 
 
 def _whose(session: Session, client: Client, numbers: Collection[int]) -> dict[int, int | None]:

@@ -4,7 +4,7 @@ Owns the schemas that discovery publishes: nothing is published that is not kept
 """
 
 import functools
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from unicodedata import normalize
 
 from pydantic import Field
@@ -18,7 +18,6 @@ from scim2_models import (
     ETag,
     Extension,
     Filter,
-    Group,
     Mutability,
     Pagination,
     Patch,
@@ -41,6 +40,9 @@ from scim2_models.urn import URN
 from provision.core.vocabulary import SCIM_ENTERPRISE as ENTERPRISE
 from provision.core.vocabulary import SCIM_PERSON as OURS
 from provision.core.vocabulary import camel, key
+
+if TYPE_CHECKING:
+    from scim2_models import User  # what a reference points to is said by its name
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -72,7 +74,7 @@ class Superior(ComplexAttribute):
     value: Annotated[str | None, CaseExact.true] = None
     """The id of the manager's resource."""
 
-    ref: Annotated[Reference[Any] | None, Mutability.read_only] = Field(
+    ref: Annotated[Reference["User"] | None, Mutability.read_only] = Field(  # type: ignore[type-arg]
         None, serialization_alias="$ref", validation_alias="$ref"
     )
     """The URI of the manager's resource."""
@@ -162,8 +164,36 @@ class PersonWithPassword(Person[AnyExtension]):
     """The password, to be set at once."""
 
 
+class Member(ComplexAttribute):
+    """Somebody in a group."""
+
+    value: Annotated[str | None, Mutability.immutable, CaseExact.true] = None
+    """The id of the member's resource."""
+
+    ref: Annotated[Reference["User"] | None, Mutability.immutable] = Field(  # type: ignore[type-arg]
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )
+    """The URI of the member's resource."""
+
+    type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
+    """What the member is."""
+
+
+class PeopleGroup(Resource[Any]):
+    """A group: of the standard's, what is kept. What a member is called stands in the member's own resource."""
+
+    __schema__ = URN(GROUP)
+
+    display_name: Annotated[str | None, Needed.true] = None
+    """What the group is called."""
+
+    members: list[Member] | None = None
+    """Who is in it."""
+
+
 # The standard calls it so, and discovery publishes the name.
 Person.__name__ = PersonWithPassword.__name__ = "User"
+PeopleGroup.__name__ = "Group"
 
 
 def comparable(binding: Any, value: str) -> str:
@@ -186,10 +216,10 @@ def served(own: Own = (), *, passwords: bool = False) -> ScimProvider:
     person = PersonWithPassword if passwords else Person
     ours = _ours(own)
     return ScimProvider(
-        models=[person, EnterpriseUser, ours, Group],
+        models=[person, EnterpriseUser, ours, PeopleGroup],
         resource_types=[
             _named(ResourceType.from_resource(cast(Any, person)[EnterpriseUser | ours]), "User"),
-            _named(ResourceType.from_resource(Group), "Group"),
+            _named(ResourceType.from_resource(PeopleGroup), "Group"),
         ],
         config=config(passwords=passwords),
         policy=POLICY,

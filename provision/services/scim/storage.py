@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from scim2_models import (
-    Group,
     InvalidValueException,
     NotFoundException,
     PreconditionFailedException,
@@ -34,6 +33,7 @@ from provision.services import cycles, outbox
 from provision.services.cycles import Client, Item
 from provision.services.scim import members, searching, superiors
 from provision.services.scim.bodies import body_of, filled, observed_of, version_of
+from provision.services.scim.models import PeopleGroup
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 Opening = Callable[[], AbstractContextManager[Session]]
@@ -101,7 +101,7 @@ class Accounts(ScimStorage):
         body = body_of(resource)
         with self._session() as session:
             now = self.doors.now()
-            if isinstance(resource, Group):
+            if isinstance(resource, PeopleGroup):
                 observed, order = observed_of(body, {}, now), self._order(now)
                 number = members.create(session, self.client, observed, _members(resource) or [], order)
             else:
@@ -118,7 +118,7 @@ class Accounts(ScimStorage):
         with self._session() as session:
             now = self.doors.now()
             row = self._row(session, resource_type, str(resource.id), expected_version)
-            if isinstance(resource, Group):
+            if isinstance(resource, PeopleGroup):
                 observed, order = observed_of(body, row["observed"], now), self._order(now)
                 members.update(session, self.client, row, observed, _members(resource) or [], order)
             else:
@@ -198,7 +198,7 @@ class Accounts(ScimStorage):
         return outbox.Order(self.client.actor, now, self.client.kinds, priority=outbox.NOBODY_ASKED, hold=False)
 
 
-def _members(group: Group) -> list[int] | None:
+def _members(group: PeopleGroup) -> list[int] | None:
     """The accounts that a group names. Raises InvalidValue for what is no number of ours."""
     if group.members is None:
         return None
