@@ -6,6 +6,7 @@ it must be: what is not named here is left as it came, for the standard's own re
 Entra: https://learn.microsoft.com/entra/identity/app-provisioning/application-provisioning-config-problem-scim-compatibility
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,7 @@ def judge(payload: Any) -> None:
                 deeper += [*value, *value.values()]
             elif isinstance(value, list):
                 deeper += value
-            elif isinstance(value, str) and not _keepable(value):
+            elif isinstance(value, str) and not keepable(value):
                 raise Unfit("a text holds a character that cannot be kept")
         level = [value for value in deeper if isinstance(value, dict | list | str)]
 
@@ -57,7 +58,7 @@ def patch(payload: Any) -> Any:
         return payload
     if len(payload[known]) > MOST_OPERATIONS:
         raise Unfit(f"more than {MOST_OPERATIONS} operations")
-    return {**payload, known: [_operation(one) for one in payload[known]]}
+    return {**payload, known: [meant for one in payload[known] for meant in _operations(one)]}
 
 
 def bulk(payload: Any) -> Any:
@@ -93,6 +94,18 @@ def _bulk_operation(operation: Any) -> Any:
     method = str(operation.get("method") or "").upper()
     meant = patch(operation["data"]) if method == "PATCH" else resource(operation["data"])
     return {**operation, "data": meant}
+
+
+def _operations(operation: Any) -> list[Any]:
+    """One operation, or one for each value that Entra wants removed: it names them beside the path, not in it."""
+    if not isinstance(operation, dict) or str(operation.get("op") or "").casefold() != "remove":
+        return [_operation(operation)]
+    path, value = operation.get("path"), operation.get("value")
+    named = [one.get("value") if isinstance(one, dict) else None for one in value] if isinstance(value, list) else []
+    if not (isinstance(path, str) and path.isalpha() and named and all(isinstance(one, str) for one in named)):
+        return [_operation(operation)]
+    bare = {name: inner for name, inner in operation.items() if name != "value"}
+    return [{**bare, "path": f"{path}[value eq {json.dumps(one)}]"} for one in named]
 
 
 def _operation(operation: Any) -> Any:
@@ -144,5 +157,6 @@ def _manager(value: Any) -> Any:
     return value
 
 
-def _keepable(text: str) -> bool:
+def keepable(text: str) -> bool:
+    """Whether a text can be kept: no database takes NUL, and half a character is none."""
     return "\0" not in text and (text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text))

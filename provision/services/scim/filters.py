@@ -26,6 +26,7 @@ from scim2_models.path import (
 from scim2_models.path.resolution import coerce_value
 from sqlmodel import Session
 
+from provision.core.dialects import keepable
 from provision.core.tables import Account, GroupMember
 from provision.core.vocabulary import SCIM_ENTERPRISE as ENTERPRISE
 from provision.db import binary, each
@@ -150,6 +151,7 @@ class _Compiler(FilterVisitor[Any]):
         return _present(self._place(urn))
 
     def visit_comparison(self, node: Comparison) -> Any:
+        _fits(node)
         binding = self.bound.resolve_comparison(node.attr_path, strict=False)
         if binding is None:
             return sa.false()
@@ -233,6 +235,7 @@ class _OneEmail(FilterVisitor[Any]):
         return self.one[name].is_not(None)
 
     def visit_comparison(self, node: Comparison) -> Any:
+        _fits(node)
         if node.attr_path.sub_attr:
             raise _unsupported(str(node.attr_path))
         return _email(self.session, self.one, node.attr_path.attr.casefold(), node.op, node.value)
@@ -309,6 +312,11 @@ def _ordered(session: Session, read: Any, op: CompareOperator, value: str) -> An
         CompareOperator.ew: lambda: sa.and_(length >= given, sa.func.substr(read, length - given + 1) == value),
     }
     return told[op]()
+
+
+def _fits(node: Comparison) -> None:
+    if isinstance(node.value, str) and not keepable(node.value):
+        raise InvalidFilterException(detail="The filter holds a character that no text holds")
 
 
 def _unsupported(what: str) -> InvalidFilterException:
