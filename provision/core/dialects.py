@@ -58,7 +58,10 @@ def patch(payload: Any) -> Any:
         return payload
     if len(payload[known]) > MOST_OPERATIONS:
         raise Unfit(f"more than {MOST_OPERATIONS} operations")
-    return {**payload, known: [meant for one in payload[known] for meant in _operations(one)]}
+    meant = [each for one in payload[known] for each in _operations(one)]
+    if len(meant) > MOST_OPERATIONS:
+        raise Unfit(f"more than {MOST_OPERATIONS} values to be removed")
+    return {**payload, known: meant}
 
 
 def bulk(payload: Any) -> Any:

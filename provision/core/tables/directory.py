@@ -36,7 +36,7 @@ from provision.core.vocabulary import (
     WhenLeft,
 )
 
-_LISTED = "group_id IS NULL AND removed IS NULL AND situation <> 'gone'"
+_LISTED = "+group_id IS NULL AND removed IS NULL AND situation <> 'gone'"
 _LEAVING = "removed IS NOT NULL OR withheld IS NOT NULL"
 
 
@@ -242,7 +242,15 @@ class Account(SQLModel, table=True):
             postgresql_where=sa.text(_LEAVING),
         ),
         sa.Index(
-            "ix_accounts_listed", "connector_id", "id", sqlite_where=sa.text(_LISTED), postgresql_where=sa.text(_LISTED)
+            "ix_accounts_listed",
+            "connector_id",
+            "id",
+            # Only so that counting needs nothing but the index.
+            "group_id",
+            "removed",
+            "situation",
+            sqlite_where=sa.text(_LISTED),
+            postgresql_where=sa.text(_LISTED),
         ),
         sa.Index(
             "ix_accounts_stale", "connector_id", "id", sqlite_where=sa.text("stale"), postgresql_where=sa.text("stale")
