@@ -90,6 +90,7 @@ def show(user: int) -> Response:
     with house().db.reading() as session:
         person = users.show(session, g.tenant.id, user, kinds=house().kinds)
         told = [_event(event, detail) for event, detail in person.timeline]
+        hub = users.hub(session, g.tenant.id, person, house().kinds)
         operations = queue.of_person(session, g.tenant.id, house().kinds, user)
         fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
         licensed = licences.seen(session, g.tenant.id, user)
@@ -109,6 +110,8 @@ def show(user: int) -> Response:
         block="now",
         person=person,
         events=told,
+        hub=hub,
+        said={entry["id"]: entry for entry in told},
         operations=operations,
         coming=planned,
         drifted=len(drifted),

@@ -7,6 +7,7 @@ editing   adding and editing, one or many
 moving    disabling, enabling, deleting, restoring, one or many
 saving    the one way in which they are written
 tracing   why something happened to a person in an app, or why nothing did
+hub       one person: which app feeds which value, and which holds which account
 showing   one person: what we hold beside what was last seen there, attribute by attribute
 """
 
@@ -36,6 +37,7 @@ from provision.services.users.finding import (
     search,
     shown,
 )
+from provision.services.users.hub import Hub, Spoke, hub
 from provision.services.users.moving import (
     Move,
     Moved,
@@ -61,6 +63,7 @@ __all__ = [
     "Cell",
     "Choice",
     "Count",
+    "Hub",
     "Line",
     "Move",
     "Moved",
@@ -70,6 +73,7 @@ __all__ = [
     "Row",
     "Saved",
     "Slice",
+    "Spoke",
     "Stale",
     "Standing",
     "Trace",
@@ -83,6 +87,7 @@ __all__ = [
     "enable",
     "everyone",
     "find",
+    "hub",
     "link",
     "look_there",
     "move",
