@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     )
     session_idle_minutes: int = Field(30, ge=1, le=720)
     session_hours: int = Field(12, ge=1, le=72)
+    trusted_proxies: int = Field(0, ge=0, le=8, description="proxies before us whose X-Forwarded-For is believed")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("public_url", "custom_login_url", "custom_graph_url")

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from provision import cli, logs, serving
 from provision.config import Settings
@@ -127,6 +128,8 @@ def create_app(settings: Settings | None = None, *, house: House | None = None, 
     scim_server.install(app)
     guard.verify(app)
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/sandbox": _for_browsers(house)})  # type: ignore[method-assign]
+    if proxies := house.settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
 
 

@@ -340,6 +340,27 @@ def test_too_many_posts_from_one_address_have_to_wait(lobby: Lobby, visit: Calla
     assert last.headers["Retry-After"] == "60"
 
 
+def test_nobody_escapes_a_limit_by_naming_another_address(lobby: Lobby, visit: Callable[[], Visitor]) -> None:
+    visitor = visit()
+    form = {"proof": proof_in(visitor.follow("unknown").text), "password": GOOD, "again": GOOD}
+    found = []
+    for number in range(11):
+        named = {"X-Forwarded-For": f"198.51.100.{number}"}
+        found.append(visitor.client.post("/activate", data=form, headers=named).status_code)
+    assert found[-1] == 429
+
+
+def test_behind_a_trusted_proxy_everybody_counts_alone(lobby: Lobby, house: House) -> None:
+    object.__setattr__(house, "settings", house.settings.changed(trusted_proxies=1))
+    app = create_app(house=house)
+    app.config["ACTIVATION_FLOOR"] = 0.0
+    visitor = Visitor(app)
+    form = {"proof": proof_in(visitor.follow("unknown").text), "password": GOOD, "again": GOOD}
+    for number in range(11):
+        named = {"X-Forwarded-For": f"198.51.100.{number}"}
+        assert visitor.client.post("/activate", data=form, headers=named).status_code == 404
+
+
 def test_hostile_values_are_text(lobby: Lobby, visit: Callable[[], Visitor], house: House) -> None:
     evil = '"><img src=x onerror=alert(1)>{{7*7}}'
     lobby.choose(organisation=evil)

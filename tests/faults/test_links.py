@@ -1,0 +1,108 @@
+"""Links under kills and crowds: real processes that die between two lines, and a thousand races for one link each."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision.config import Settings
+from provision.core.redeeming import Answer
+from provision.factory import open_house
+from provision.house import House
+from tests.cast import Clock, assemble
+from tests.lobby import GOOD, OTHER, Lobby, race
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def lobby(settings: Settings) -> Iterator[Lobby]:
+    """A house on the real clock, since other processes share its database."""
+    clock = Clock(datetime.now(UTC) - timedelta(minutes=5))
+    house: House = open_house(settings, now=clock)
+    with house.db.writing() as session:
+        cast = assemble(session, clock())
+    lobby = Lobby(house, cast.contoso, clock)
+    yield lobby
+    house.db.close()
+
+
+def redeem(lobby: Lobby, place: str, token: str, password: str, minutes: float = 0.0) -> dict[str, Any] | None:
+    """Redeem in a process of its own; None when it was killed."""
+    settings = lobby.house.settings
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.redeemer", str(settings.data_dir), place, str(minutes)],
+        input=f"{token}\n{password}\n",
+        env={**os.environ, "PYTHONPATH": str(ROOT), "REDEEMER_DATABASE": settings.database},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode == -9:
+        return None
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("place", ["before-set", "after-set"])
+def test_after_a_kill_the_link_follows_the_rule(lobby: Lobby, place: str) -> None:
+    user, token = lobby.hire()
+    lobby.clock.now = datetime.now(UTC)
+    assert redeem(lobby, place, token, GOOD) is None
+    assert lobby.row(user).reserved_until is not None
+    at_once = redeem(lobby, "never", token, OTHER)
+    assert at_once is not None
+    assert at_once["code"] == "activation_busy"
+    later = redeem(lobby, "never", token, OTHER, minutes=2.5)
+    assert later is not None
+    spent = place == "after-set"
+    assert later["code"] == ("activation_already" if spent else None)
+    assert lobby.signs_in(user, GOOD if spent else OTHER)
+    assert not lobby.signs_in(user, OTHER if spent else GOOD)
+
+
+@pytest.mark.faults
+def test_a_kill_at_any_commit_leaves_a_link_that_ends_with_one_password(lobby: Lobby) -> None:
+    """Before and after each commit of the way: whatever is left, a later try ends it, and once only."""
+    places = [f"{side}-commit-{number}" for number in range(1, 6) for side in ("before", "after")]
+    killed = 0
+    for number, place in enumerate(["before-set", "after-set", *places]):
+        user, token = lobby.hire(number)
+        lobby.clock.now = datetime.now(UTC)
+        first = redeem(lobby, place, token, GOOD)
+        killed += first is None
+        second = redeem(lobby, "never", token, OTHER, minutes=3)
+        assert second is not None
+        accepted = [
+            first is not None and first["answer"] == "done",
+            second["answer"] == "done" and second["code"] is None,
+        ]
+        assert sum(accepted) <= 1, (place, first, second)
+        assert lobby.signs_in(user, GOOD) != lobby.signs_in(user, OTHER), place
+        assert lobby.row(user).used_at is not None, place
+    assert killed >= 10
+
+
+@pytest.mark.faults
+def test_a_thousand_races_of_ten_have_one_winner_each(lobby: Lobby) -> None:
+    races = int(os.environ.get("RACES", "1000"))
+    people = [lobby.person(number) for number in range(8)]
+    for number in range(races):
+        user = people[number % len(people)]
+        lobby.clock.forward(hours=25)
+        token = lobby.invite(user.id or 0)
+        passwords = [f"Loud-River-{number}-{n}-Ladder" for n in range(10)]
+        results = race(lobby, token, passwords)
+        accepted = [password for password, result in results if result.answer is Answer.DONE]
+        assert len(accepted) == 1, (number, results)
+        assert lobby.signs_in(user, accepted[0]), number
+        assert lobby.redeem(token).over, number
