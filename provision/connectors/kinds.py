@@ -60,8 +60,8 @@ class KindSpec:
     ``whole`` tells from the settings whether a full walk shows everybody, so that absence means something.
 
     ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can
-    be set from here. ``judged_by``: whose rules passwords meet there. ``portal``: where people go with
-    their password.
+    be set from here; ``takes_if`` names the setting that must be on for it, where that is a matter of choice.
+    ``judged_by``: whose rules passwords meet there. ``portal``: where people go with their password.
     """
 
     kind: Kind
@@ -89,6 +89,7 @@ class KindSpec:
     takes_file: bool = False
     whole: Callable[[Mapping[str, Any]], bool] = lambda _config: True
     takes: Mapping[Offer, tuple[str, ...]] = field(default_factory=dict)
+    takes_if: str = ""
     judged_by: str = ""
     portal: Callable[[Mapping[str, Any]], str] | None = None
 

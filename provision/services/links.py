@@ -57,7 +57,7 @@ def may_leave(kinds: Mapping[Any, Any], activation_id: Any) -> Any:
     ``activation_id`` is the mail's column; a mail without an activation may always leave.
     """
     row = ACTIVATIONS.alias()
-    taking = [kind.value for kind, spec in kinds.items() if spec.takes]
+    taking = [sa.and_(_CONNECTORS.c.kind == kind.value, *_chosen(spec)) for kind, spec in kinds.items() if spec.takes]
     there = (
         sa.select(_ACCOUNTS.c.id)
         .join(_CONNECTORS, _CONNECTORS.c.id == _ACCOUNTS.c.connector_id)
@@ -66,11 +66,16 @@ def may_leave(kinds: Mapping[Any, Any], activation_id: Any) -> Any:
             _ACCOUNTS.c.user_id == row.c.user_id,
             _ACCOUNTS.c.anchor.is_not(None),
             _ACCOUNTS.c.situation == Situation.LINKED.value,
-            _CONNECTORS.c.kind.in_(taking),
+            sa.or_(sa.false(), *taking),
         )
     )
     ready = sa.select(row.c.id).where(row.c.id == activation_id, live(row), sa.exists(there))
     return sa.or_(activation_id.is_(None), sa.exists(ready))
+
+
+def _chosen(spec: Any) -> list[Any]:
+    """What an app's own settings must say before it takes passwords."""
+    return [_CONNECTORS.c.config[spec.takes_if].as_boolean().is_(True)] if spec.takes_if else []
 
 
 def over(activation_id: Any) -> Any:

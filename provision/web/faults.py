@@ -27,6 +27,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(OperationalError, _busy)
     app.register_error_handler(HTTPException, _standard)
     app.register_error_handler(InternalServerError, _broken)
+    # Flask's own line would repeat the error's message, and with it values that met it; ``_broken`` tells the places.
+    app.log_exception = lambda *_: None  # type: ignore[method-assign]
 
 
 def tell(status: int, remedy: Remedy, **more: Any) -> Response:

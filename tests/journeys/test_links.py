@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
+from sqlmodel import col, select
 
+from provision.core.tables import User
+from provision.core.vocabulary import Lifecycle
 from provision.sandbox.faults import Fault
+from provision.services import activation
 from tests.journeys.mailbox import awaited, link_in, mails, text_of
 from tests.journeys.product import APP, TENANT, Product
 from tests.journeys.visitor import Visitor, barriers, dress, overflow, shoot
@@ -33,19 +37,17 @@ def ready(product: Product, imported: Any) -> Product:
 @pytest.fixture(scope="module")
 def people(ready: Product) -> Iterator[dict[str, str]]:
     """One person after the other whom a link can help, each with a private address."""
-    everybody = json.loads(ready.command("user", "list", TENANT, "--json"))
-
-    def each() -> Iterator[dict[str, str]]:
-        for person in everybody:
-            private = f"person{person['id']}@home.example"
-            if person["lifecycle"] != "active":
-                continue
-            ready.command("user", "edit", TENANT, str(person["id"]), "--set", f"private_email={private}")
-            (told,) = json.loads(ready.command("activation", "status", TENANT, str(person["id"]), "--json"))
-            if told["state"] == "not invited":
-                yield {"id": str(person["id"]), "email": person["email"], "private": private}
-
-    return each()
+    house = ready.house
+    with house.db.writing() as session:
+        found = session.exec(select(User).where(User.lifecycle == Lifecycle.ACTIVE).order_by(col(User.id))).all()
+        for row in found:
+            row.private_email = f"person{row.id}@home.example"
+            session.add(row)
+        session.flush()
+        tenant_id = found[0].tenant_id
+        standing = activation.why_blocked(session, tenant_id, [row.id or 0 for row in found], house.kinds)
+    helped = [row for row in found if standing[row.id or 0].code is None]
+    return iter([{"id": str(row.id), "email": str(row.email), "private": str(row.private_email)} for row in helped])
 
 
 def send(product: Product, person: dict[str, str], number: int = 1) -> str:

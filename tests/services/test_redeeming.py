@@ -1,14 +1,16 @@
 """From a link to a password that Microsoft 365 knows: every way this can go, on the real sandbox."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import select
+from sqlmodel import col, select
 
+from provision.core.ports import OutsideError, Refused, Unreachable
 from provision.core.redeeming import Answer
 from provision.core.tables import Account, Activation, Connector, Event, Operation, User
-from provision.core.vocabulary import Lifecycle, OperationKind, OperationState
+from provision.core.vocabulary import Kind, Lifecycle, OperationKind, OperationState, Situation
 from provision.house import House
 from provision.services import activation, outbox, users
 from provision.services.outbox.claiming import claim
@@ -378,3 +380,80 @@ def test_an_activation_row_holds_no_password(lobby: Lobby) -> None:
     with lobby.house.db.reading() as session:
         rows = session.exec(select(Activation)).all()
         assert GOOD not in repr([row.model_dump() for row in rows])
+
+
+# -- Several apps ------------------------------------------------------------------------------------------------------
+
+
+class _Second:
+    """Another application that takes passwords, or refuses them as told."""
+
+    def __init__(self, error: OutsideError | None = None) -> None:
+        self.error, self.taken = error, dict[str, str]()
+
+    def set_password(self, anchor: str, password: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.taken[anchor] = password
+
+
+@pytest.fixture
+def second(lobby: Lobby) -> Callable[..., tuple[User, str, Any]]:
+    """A person with a link and an account in a second app; that app's port stands in for the network."""
+
+    def make(error: OutsideError | None = None) -> tuple[User, str, Any]:
+        user, port = lobby.person(), _Second(error)
+        with lobby.house.db.writing() as session:
+            config = {"base_url": "https://app.example/scim/v2", "passwords": True}
+            given = {"kind": Kind.SCIM, "name": "Wiki", "position": -1, "config": config, "facts": {}}
+            app = Connector(tenant_id=lobby.tenant, created_at=lobby.clock(), facts_at=lobby.clock(), **given)
+            session.add(app)
+            session.flush()
+            held = {"user_id": user.id, "anchor": "w1", "name": "w", "situation": Situation.LINKED, "enabled": True}
+            session.add(Account(tenant_id=lobby.tenant, connector_id=app.id or 0, **held))
+            number = app.id
+
+        def connect(row: Connector) -> Any:
+            return port if row.id == number else lobby.house.connect(row)
+
+        return user, lobby.invite(user.id or 0), (port, connect)
+
+    return make
+
+
+def test_the_password_goes_to_every_app_and_each_has_its_outcome(lobby: Lobby, second: Any) -> None:
+    user, token, (port, connect) = second()
+    assert lobby.redeem(token, connect=connect).answer is Answer.DONE
+    assert port.taken == {"w1": GOOD}
+    assert lobby.signs_in(user, GOOD)
+    assert [one["answer"] for one in lobby.row(user).outcomes.values()] == ["done", "done"]
+
+
+def test_an_app_that_refuses_for_good_costs_the_others_nothing_and_is_named(lobby: Lobby, second: Any) -> None:
+    user, token, (_, connect) = second(Refused("passwords_not_kept_there"))
+    result = lobby.redeem(token, connect=connect)
+    assert (result.answer, result.partly) == (Answer.DONE, ("Wiki",))
+    assert lobby.row(user).used_at is not None
+
+
+def test_an_app_that_does_not_answer_leaves_the_link_alive_for_all_of_them(lobby: Lobby, second: Any) -> None:
+    user, token, (port, connect) = second(Unreachable("host_unreachable", sent=False))
+    assert lobby.redeem(token, connect=connect).code == "activation_later"
+    port.error = None
+    assert lobby.redeem(token, OTHER, connect=connect).answer is Answer.DONE
+    assert port.taken == {"w1": OTHER}
+    assert lobby.signs_in(user, OTHER)
+
+
+def test_what_microsoft_refuses_is_set_nowhere_else(lobby: Lobby, second: Any) -> None:
+    _, token, (port, connect) = second()
+    assert lobby.redeem(token, BANNED_THERE, connect=connect).code == "password_weak"
+    assert port.taken == {}
+
+
+def test_an_app_that_keeps_no_passwords_is_not_asked(lobby: Lobby, second: Any) -> None:
+    _, token, (port, connect) = second()
+    with lobby.house.db.writing() as session:
+        session.execute(sa.update(Connector).where(col(Connector.name) == "Wiki").values(config={"passwords": False}))
+    assert lobby.redeem(token, connect=connect).answer is Answer.DONE
+    assert port.taken == {}

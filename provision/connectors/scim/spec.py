@@ -4,7 +4,7 @@ from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, S
 from provision.connectors.scim import build, schema
 from provision.connectors.scim.config import ScimConfig
 from provision.core.ports import Pace
-from provision.core.vocabulary import Direction, Kind, Owner
+from provision.core.vocabulary import Direction, Kind, Offer, Owner
 
 SPEC = KindSpec(
     kind=Kind.SCIM,
@@ -35,4 +35,6 @@ SPEC = KindSpec(
     correlation=schema.MARK,
     # No limit is published by the standard; what one polite client sends.
     pace=Pace(rate=10.0, capacity=200.0, width=4),
+    takes={Offer.PASSWORD: ()},
+    takes_if="passwords",
 )

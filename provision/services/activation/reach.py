@@ -60,13 +60,17 @@ class Reached:
 
 
 def taking(session: Session, tenant_id: int, kinds: Mapping[Any, Any], offer: Offer) -> list[Taking]:
-    """The apps of a tenant in which a link can set a password (or hand out a pass), in their order."""
+    """The apps of a tenant in which a link can set a password (or hand out a pass), in their order.
+
+    Those whose maker judges passwords come first: what they refuse is set nowhere else.
+    """
     query = select(Connector).where(Connector.tenant_id == tenant_id)
-    rows = session.exec(query.order_by(col(Connector.position), col(Connector.id))).all()
+    found = session.exec(query.order_by(col(Connector.position), col(Connector.id))).all()
+    rows = sorted(found, key=lambda row: not kinds[row.kind].judged_by)
     return [
         Taking(row, lacking(row.facts.get("rights") or (), kinds[row.kind].takes[offer], known=_known(row)))
         for row in rows
-        if offer in kinds[row.kind].takes
+        if offer in kinds[row.kind].takes and _chosen(row, kinds[row.kind].takes_if)
     ]
 
 
@@ -131,6 +135,10 @@ def helpless(
     apps = [one for one in taking(session, tenant_id, kinds, offer) if one.usable]
     active = user.c.lifecycle.in_([Lifecycle.ACTIVE.value, Lifecycle.STAGED.value])
     return sa.not_(sa.and_(active, _addressed(settings.recipient, user, apps), _opens(user, apps, offer)))
+
+
+def _chosen(row: Connector, setting: str) -> bool:
+    return not setting or bool(row.config.get(setting))
 
 
 def _known(row: Connector) -> bool:

@@ -1,7 +1,9 @@
 """What an import would take away: applied at the end, or held whole until somebody answers."""
 
 import pytest
+from sqlmodel import select
 
+from provision.core.tables import Activation
 from provision.core.vocabulary import CycleState, Decision, Situation
 from provision.services import cycles
 from provision.services.errors import Conflict
@@ -39,6 +41,24 @@ def test_the_app_says_what_becomes_of_a_person_whose_account_vanished(
     directory.remove("person001")
     desk.run()
     assert desk.person("person001").lifecycle == lifecycle
+
+
+@pytest.mark.parametrize(("setting", "ends"), [("suspend", True), ("leave", True), ("keep", False)])
+def test_who_is_suspended_or_leaves_by_an_import_loses_their_link(
+    desk: Desk, directory: Directory, setting: str, ends: bool
+) -> None:
+    directory.add_many(3)
+    desk.run()
+    desk.change_connector(when_gone=setting)
+    person = desk.person("person001")
+    at = desk.house.now()
+    link = {"digest": b"d", "nonce": b"n", "key_id": "k", "created_at": at, "created_by": "ada", "expires_at": at}
+    with desk.house.db.writing() as session:
+        session.add(Activation(tenant_id=person.tenant_id, user_id=person.id or 0, **link))
+    directory.remove("person001")
+    desk.run()
+    with desk.house.db.reading() as session:
+        assert (session.exec(select(Activation.revoked_at)).one() is not None) == ends
 
 
 def test_a_full_walk_notices_who_is_not_there_without_being_told(
