@@ -55,6 +55,9 @@ from provision.web import (
     tracing,
     users,
 )
+from provision.web import (
+    files as file_pages,
+)
 from provision.web import settings as settings_pages
 
 Connect = Callable[[Connector], Source]
@@ -78,6 +81,7 @@ _PAGES = (
     imports,
     queue,
     drift,
+    file_pages,
     reports,
     deciding,
     remedies,

@@ -4,26 +4,33 @@ Owns keeping them and finding them; what is in one is judged by the app's own co
 is read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlmodel import Session, select
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
 
 from provision.core.headings import suggest
 from provision.core.mapping import Row
-from provision.core.ports import Check, OutsideError, Source
-from provision.core.tables import Connector, UploadedFile
-from provision.core.vocabulary import Direction, Owner
+from provision.core.ports import Check, OutsideError, Source, WatermarkLost
+from provision.core.tables import Connector, UploadedFile, User
+from provision.core.vocabulary import Direction, Lifecycle, MappingKind, Owner
 from provision.services import connectors, mappings
 from provision.services.connectors import Outside
 from provision.services.connectors.rows import note
-from provision.services.errors import NotFound, ServiceError
+from provision.services.errors import Conflict, NotFound, ServiceError
 
 LARGEST = 10 * 1024 * 1024
+GLANCED = 3
+SAMPLE = (
+    ("Ada", "Example", "ada.example", "ada.example@example.org", "Ada Example", "", "10001", "North", "Engineer"),
+    ("Bo", "Sample", "bo.sample", "bo.sample@example.org", "Bo Sample", "", "10002", "South", "Nurse"),
+)
+"""Two people who are nobody: the beginning of the default profile, in its order."""
 _NAME = 200
 _MATCHING = {"email": 1, "employee_id": 2}
 
@@ -147,3 +154,55 @@ def rows_of(columns: Mapping[str, str]) -> list[Row]:
         )
         for position, (heading, ours) in enumerate(columns.items())
     ]
+
+
+def keep_columns(
+    session: Session,
+    kinds: Mapping[Any, Any],
+    tenant_id: int,
+    connector_id: int,
+    columns: Mapping[str, str],
+    digest: str,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Keep which column goes where: heading → attribute of ours. Rows of another sort, made under mapping, stay.
+
+    Raises Conflict when the file is another one by now, ServiceError when an attribute has two columns, Unfit.
+    """
+    row = connectors.get(session, tenant_id, connector_id, lock=True)
+    if not kinds[row.kind].takes_file:
+        raise NotFound("no_upload_here")
+    if digest != row.facts.get("digest"):
+        raise Conflict("file_changed")
+    if len(set(columns.values())) != len(columns):
+        raise ServiceError("column_twice")
+    headings = set(row.facts.get("headings") or ())
+    before = mappings.rows(session, tenant_id, connector_id)
+    plain = {(one.theirs, one.ours): one for one in before if one.kind is MappingKind.ATTRIBUTE}
+    kept = [one for one in before if one.kind is not MappingKind.ATTRIBUTE]
+    wanted = [plain.get((one.theirs, one.ours), one) for one in rows_of(columns) if one.theirs in headings]
+    mappings.save(session, tenant_id, connector_id, [*wanted, *kept], kinds[row.kind].attributes(row.facts), actor, now)
+
+
+def glance(connect: Callable[[Connector], Source], row: Connector) -> list[dict[str, Any]]:
+    """The first few rows, as they would be read; nothing when the file cannot be read now."""
+    try:
+        first = next(connect(row).changes([str(name) for name in row.facts.get("headings") or ()]), None)
+    except (OutsideError, WatermarkLost):
+        return []
+    return [dict(one.values) for one in (first.seen if first else ())[:GLANCED]]
+
+
+def everybody(session: Session, tenant_id: int, names: Sequence[str]) -> Iterator[list[str | None]]:
+    """The values of everybody who has not left, by name, in the order of these attributes; read as they are written."""
+    profile = [getattr(User, name) for name in names if not name.startswith(mappings.EXTRA)]
+    query = sa.select(col(User.extra), *profile).where(
+        col(User.tenant_id) == tenant_id, col(User.lifecycle) != Lifecycle.LEFT
+    )
+    own = [name for name in names if not name.startswith(mappings.EXTRA)]
+    for extra, *values in session.execute(
+        query.order_by(col(User.name_key), col(User.id)).execution_options(yield_per=1000)
+    ):
+        held = mappings.flat(dict(zip(own, values, strict=True)), extra or {})
+        yield [held.get(name) for name in names]

@@ -24,6 +24,8 @@ from provision.web import defence, faults, guard, tongues
 
 _KEY = "provision"
 _LARGEST = 1024 * 1024
+_LARGER = {"files.upload": 11 * 1024 * 1024}
+"""Where more may be sent: a file of 10 MB and what goes around it."""
 _log = structlog.get_logger("provision.web")
 
 
@@ -120,6 +122,8 @@ def _begin() -> None:
     g.began = time.monotonic()
     g.request_id = secrets.token_hex(8)
     g.now = house().now()
+    if request.endpoint in _LARGER:
+        request.max_content_length = _LARGER[request.endpoint]
 
 
 def _told(response: Response) -> Response:
