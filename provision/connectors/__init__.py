@@ -37,6 +37,7 @@ KINDS: dict[Kind, KindSpec] = {
             matching=(MatchingRule("employeeId", "employee_id", 2),),
             schema=ATTRIBUTES,
             sign_in="userPrincipalName",
+            managers=True,
             build=microsoft365.build,
             read_consent=read_consent,
             about="People, licences and passwords of a Microsoft 365 tenant, after its administrator consents.",

@@ -56,7 +56,8 @@ class KindSpec:
     is for; ``place`` names the setting that says where the application is. ``secret`` is asked for together with the
     settings; a kind that ``consents`` has its own page for that. A kind that is not ``pulled`` sends its changes by
     itself; one with ``guests`` knows people from elsewhere as such, one that ``recycles`` keeps who was deleted for a
-    while. ``advanced`` is what its folded settings are called. One that ``takes_file`` is given files by upload;
+    while; one with ``managers`` tells and takes who somebody reports to. ``advanced`` is what its folded settings are
+    called. One that ``takes_file`` is given files by upload;
     ``whole`` tells from the settings whether a full walk shows everybody, so that absence means something.
 
     ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can
@@ -81,6 +82,7 @@ class KindSpec:
     pulled: bool = True
     guests: bool = False
     recycles: bool = False
+    managers: bool = False
     discover: Callable[[Mapping[str, Any]], tuple[Attribute, ...]] | None = None
     correlation: str | None = None
     pace: Pace = field(default_factory=Pace)

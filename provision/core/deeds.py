@@ -93,7 +93,15 @@ DEEDS: Mapping[str, Deed] = {
     "user.updated": Deed("change", "update", "Taken over from %(app)s: %(attributes)s"),
 }
 
-_OTHERS = {"lifecycle": "Status", "group": "Group", "name": "Name", "description": "Description"}
+_OTHERS = {
+    "lifecycle": "Status",
+    "manager_id": "Manager",
+    "group": "Group",
+    "name": "Name",
+    "description": "Description",
+}
+MANAGER_ID = "manager_id"
+"""Held as a person's number, told as ``#`` and the number; who draws it may put the name in its place."""
 _ORDER = {name: number for number, name in enumerate(USER_ATTRIBUTES)}
 PEOPLE = ("user.", "account.", "activation.", "group.", "mail.", "operation.", "operations.")
 RUNS = ("cycle.",)
@@ -131,4 +139,6 @@ def label(attribute: str) -> str:
 
 
 def _told(attribute: str, value: Any) -> Any:
+    if attribute == MANAGER_ID and value:
+        return f"#{value}"
     return str(value).capitalize() if attribute == "lifecycle" and value else value

@@ -89,7 +89,8 @@ class Seen:
     """One object as a page of changes showed it.
 
     ``values`` holds the attributes that the page carried, by their outside names; what is absent did not change, what is
-    None is empty there. ``removed`` is ``"restorable"`` for a recycle bin, ``"purged"`` for good.
+    None is empty there; MANAGER holds the anchor of whom the object reports to. ``removed`` is ``"restorable"`` for a
+    recycle bin, ``"purged"`` for good.
     """
 
     anchor: str

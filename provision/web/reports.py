@@ -21,7 +21,7 @@ from provision.core.vocabulary import Outcome, Role
 from provision.services import connectors, reports, users
 from provision.services.errors import ServiceError
 from provision.services.reports import Filter, Row, Summary, queue
-from provision.web import guard, tracing
+from provision.web import guard, names, tracing
 from provision.web.chart import Chart, chart
 from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
 from provision.web.page import house, page
@@ -74,6 +74,7 @@ def provisioning() -> Response:
         operation = _operation(session, opened)
         steps = tracing.of_row(session, opened) if opened else ()
         alone = _alone(session, wanted)
+        (changed,) = names.filled(session, [opened.changes if opened else []])
         found = reports.page(session, g.tenant.id, asked)
         counted = reports.summary(session, g.tenant.id, asked)
     return page(
@@ -87,6 +88,7 @@ def provisioning() -> Response:
         operation=operation,
         steps=steps,
         alone=alone,
+        changed=changed,
         left=_left(opened),
         found=found,
         counted=counted,

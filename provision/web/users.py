@@ -17,7 +17,7 @@ from provision.core.vocabulary import DriftChoice, Lifecycle, Role, Situation
 from provision.services import connectors, drift, licences, users
 from provision.services.reports import queue
 from provision.services.users import Query, Row, Standing, foreseeing
-from provision.web import guard
+from provision.web import guard, names
 from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
 from provision.web.page import house, page
 
@@ -91,6 +91,8 @@ def show(user: int) -> Response:
         person = users.show(session, g.tenant.id, user, kinds=house().kinds)
         told = [_event(event, detail) for event, detail in person.timeline]
         hub = users.hub(session, g.tenant.id, person, house().kinds)
+        for entry, pairs in zip(told, names.filled(session, [entry["pairs"] for entry in told]), strict=True):
+            entry["pairs"] = pairs
         operations = queue.of_person(session, g.tenant.id, house().kinds, user)
         fixed = foreseeing.fixed(session, g.tenant.id, house().kinds, user)
         licensed = licences.seen(session, g.tenant.id, user)

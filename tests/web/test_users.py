@@ -238,3 +238,21 @@ def test_a_run_that_failed_is_explained_on_home(
     page = ada.get("/t/contoso/").text
     assert "One thing needs you" in page
     assert "graph.example stayed silent too long." in page
+
+
+def test_the_timeline_names_a_manager_and_a_licence_instead_of_their_numbers(
+    ada: Browser, house: House, cast: Cast, clock: Clock
+) -> None:
+    with house.db.writing() as session:
+        app = populate.app(session, cast.contoso, clock())
+        app.facts = {"seats": [{"sku": "e3", "name": "Office 365 E3", "total": 1, "used": 0, "free": 1}]}
+        session.add(app)
+        boss = populate.person(session, cast.contoso, clock(), "Bo Strand")
+        kim = populate.person(session, cast.contoso, clock(), "Kim Lee")
+        change = {"before": {"manager_id": None}, "after": {"manager_id": boss.id}}
+        populate.told(session, cast.contoso, clock(), "user.edited", kim, **change)
+        given = {"before": {"licences.e3": False}, "after": {"licences.e3": True}}
+        populate.told(session, cast.contoso, clock(), "account.updated", kim, **given)
+    page = ada.get(f"/t/contoso/users/{kim.id}").text
+    assert "Bo Strand" in page
+    assert re.search(r"<dt>Office 365 E3</dt><dd><del class=\"was\"><span class=\"vh\">was </span>not given", page)

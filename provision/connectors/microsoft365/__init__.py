@@ -85,7 +85,7 @@ class Microsoft365:
         self, attributes: Sequence[str], *, watermark: str | None = None, position: str | None = None
     ) -> Iterator[Page]:
         """Walk the user delta. The attributes of a stored link were fixed when its walk began."""
-        return delta.walk(self._client(), attributes, position or watermark)
+        return delta.walk(self._client(), attributes, position or watermark, everybody=watermark is None)
 
     def appearance(self, values: Mapping[str, Any]) -> Appearance:
         """Pure: no call."""

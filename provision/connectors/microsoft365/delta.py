@@ -14,7 +14,7 @@ from provision.connectors.http import Answer
 from provision.connectors.microsoft365 import errors
 from provision.connectors.microsoft365.graph import LOW, Graph
 from provision.connectors.microsoft365.schema import EXTENSION_HOLDER, EXTENSIONS, selection
-from provision.core.ports import Page, Record, Seen, Unreachable, WatermarkLost
+from provision.core.ports import MANAGER, Page, Record, Seen, Unreachable, WatermarkLost
 
 RIGHT = "User.Read.All"
 PATH = "/users/delta"
@@ -23,6 +23,10 @@ HEADERS = {**LOW, "Prefer": "odata.maxpagesize=999"}
 """The page size is a wish: Entra answers with pages of its own size when it does not honour it."""
 
 LONGEST_ANCHOR = 128
+BOND = f"{MANAGER}@delta"
+"""Who somebody reports to travels as a change of a relationship, with a mark on who no longer is it."""
+_WHOLE = "userPrincipalName"
+"""Always selected, so an item that carries it was shown whole."""
 
 
 class _Page(msgspec.Struct):
@@ -36,20 +40,24 @@ class _Page(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Page).decode
 
 
-def walk(graph: Graph, attributes: Collection[str], link: str | None) -> Iterator[Page]:
-    """Yield the pages of one walk, from a stored link or from the beginning.
+def walk(
+    graph: Graph, attributes: Collection[str], link: str | None, *, everybody: bool | None = None
+) -> Iterator[Page]:
+    """Yield the pages of one walk, from a stored link or from the beginning. ``everybody``: the walk is not one over changes.
 
     Raises WatermarkLost, also when a stored link does not lead to this Graph any more (the connector's cloud was
     changed), and Unreachable for answers that make no sense. A page that raises has yielded nothing.
     """
     if link is not None and not graph.serves(link):
         raise WatermarkLost
-    url = link or graph.address(PATH, {"$select": selection(attributes)})
+    bonds = f",{MANAGER}" if MANAGER in attributes else ""
+    url = link or graph.address(PATH, {"$select": f"{selection(attributes)}{bonds}"})
     wanted = _wanted(attributes)
+    whole = link is None if everybody is None else everybody
     visited: set[bytes] = set()
     while True:
         visited.add(_digest(url))
-        page = parse(_fetch(graph, url, saved=url is link), wanted, graph.serves)
+        page = parse(_fetch(graph, url, saved=url is link), wanted, graph.serves, everybody=whole)
         if page.position and _digest(page.position) in visited:
             raise Unreachable("unexpected_reply", sent=True, reason="loop")
         yield page
@@ -58,7 +66,7 @@ def walk(graph: Graph, attributes: Collection[str], link: str | None) -> Iterato
         url = page.position
 
 
-def parse(answer: Answer, wanted: frozenset[str], serves: Callable[[str], bool]) -> Page:
+def parse(answer: Answer, wanted: frozenset[str], serves: Callable[[str], bool], *, everybody: bool = False) -> Page:
     """Return what one answer holds, all of it or nothing. Raises Unreachable."""
     page = answer.decoded(_decode)
     if (page.next_link is None) == (page.delta_link is None):
@@ -68,7 +76,7 @@ def parse(answer: Answer, wanted: frozenset[str], serves: Callable[[str], bool])
         raise Unreachable("foreign_link", sent=True, request_id=answer.request_id)
     holder = any(name in EXTENSIONS for name in wanted)
     try:
-        seen = [_seen(item, wanted, holder) for item in page.value]
+        seen = [_seen(item, wanted, holder, alone=everybody) for item in page.value]
     except _Shapeless:
         raise answer.unexpected("item") from None
     return Page(seen, position=page.next_link, watermark=page.delta_link)
@@ -78,7 +86,7 @@ def record_of(body: Any, attributes: Collection[str]) -> Record:
     """Return one object, read by itself, as it crosses the port: flat, without annotations and unasked-for names."""
     item = dict(body) if isinstance(body, dict) else {}
     try:
-        seen = _seen(item, _wanted(attributes), any(name in EXTENSIONS for name in attributes))
+        seen = _seen(item, _wanted(attributes) - {MANAGER}, any(name in EXTENSIONS for name in attributes))
     except _Shapeless:
         raise Unreachable("unexpected_reply", sent=True, reason="item") from None
     return Record(seen.anchor, seen.values)
@@ -97,13 +105,34 @@ class _Shapeless(Exception):
     """An item without a name to remember it by, or removed in no known way."""
 
 
-def _seen(item: dict[str, Any], wanted: frozenset[str], holder: bool) -> Seen:
+def _seen(item: dict[str, Any], wanted: frozenset[str], holder: bool, *, alone: bool = False) -> Seen:
+    """One item. ``alone``: where nothing is said of a manager, there is none."""
     anchor = item.pop("id", None)
     if type(anchor) is not str or not 0 < len(anchor) <= LONGEST_ANCHOR:
         raise _Shapeless
     if "@removed" in item:
         return Seen(anchor, {}, _removed(item["@removed"]))
+    if MANAGER in wanted:
+        _bind(item, alone=alone)
     return Seen(anchor, _values(item, wanted, holder))
+
+
+def _bind(item: dict[str, Any], *, alone: bool) -> None:
+    """Turn the change of a relationship into a value: the manager's anchor, None for none; unsaid stays unsaid."""
+    if BOND not in item:
+        if alone and _WHOLE in item:
+            item[MANAGER] = None
+        return
+    entries = item.pop(BOND)
+    if not isinstance(entries, list):
+        raise _Shapeless
+    item[MANAGER] = None
+    for entry in entries:
+        anchor = entry.get("id") if isinstance(entry, dict) else None
+        if type(anchor) is not str or not 0 < len(anchor) <= LONGEST_ANCHOR:
+            raise _Shapeless
+        if "@removed" not in entry:
+            item[MANAGER] = anchor
 
 
 def _removed(why: Any) -> Literal["restorable", "purged"]:
@@ -125,7 +154,7 @@ def _values(item: dict[str, Any], wanted: frozenset[str], holder: bool) -> dict[
 
 def _wanted(attributes: Collection[str]) -> frozenset[str]:
     asked = frozenset(selection(attributes).split(",")) - {EXTENSION_HOLDER}
-    return asked | {name for name in attributes if name in EXTENSIONS}
+    return asked | {name for name in attributes if name in EXTENSIONS or name == MANAGER}
 
 
 def _digest(url: str) -> bytes:

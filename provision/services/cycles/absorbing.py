@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from provision.core.lifecycle import MOVED_BY, after_import
 from provision.core.matching import Verdict
+from provision.core.ports import MANAGER
 from provision.core.vocabulary import Lifecycle, Situation, key
 from provision.db import moment
 from provision.services import events
@@ -204,6 +205,8 @@ def _settle(frame: Frame, case: Case) -> None:
     item.absorbed = {name: before[name] for name in frame.outward if name in before} | {
         name: before.get(name) if name in held_back else item.observed.get(name) for name in frame.inbound.attributes
     }
+    if MANAGER in before:  # whom they report to is taken over when everybody is known
+        item.absorbed[MANAGER] = before[MANAGER]
     item.user_id, item.situation = case.verdict.user_id, Situation.LINKED.value
     item.withheld = _withheld(frame, case)
     item.stale, item.touched = False, True

@@ -15,6 +15,7 @@ from sqlmodel import Session, select
 
 from provision.core.lifecycle import MOVED_BY, when_gone
 from provision.core.planning import judge_leaving
+from provision.core.ports import MANAGER
 from provision.core.tables import Connector, Cycle, Event
 from provision.core.vocabulary import CycleKind, CycleState, Lifecycle, Outcome, Situation, WhenGone
 from provision.db import among, for_update, moment
@@ -23,6 +24,7 @@ from provision.services.cycles.following import follow
 from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import take
+from provision.services.cycles.managing import MANAGER_ID
 from provision.services.cycles.observing import ACCOUNTS, DIGEST, NO_GROUP, SIGHTINGS, load, sighted, store
 from provision.services.cycles.people import USERS, Person, move, update
 from provision.services.cycles.people import load as load_people
@@ -262,8 +264,11 @@ def _take_away(
 
 def _empty(frame: Frame, item: Item, person: Person) -> dict[str, Any]:
     """Take the values away that are still as the account last held them; what was edited here meanwhile is ours."""
-    still = take(frame, item, person).emptied
-    item.absorbed = {name: item.observed.get(name) for name in frame.inbound.attributes}
+    still = {*take(frame, item, person).emptied, *([MANAGER_ID] if MANAGER_ID in item.empties else [])}
+    base = {MANAGER: item.absorbed[MANAGER]} if MANAGER in item.absorbed else {}
+    item.absorbed = {name: item.observed.get(name) for name in frame.inbound.attributes} | base
+    if MANAGER_ID in item.empties:
+        item.absorbed[MANAGER] = None
     return {name: person.values.pop(name) for name in item.empties if name in still and name in person.values}
 
 

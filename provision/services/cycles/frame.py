@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from provision.core.mapping import Inbound, Row, compile_inbound
 from provision.core.matching import Rule
+from provision.core.ports import MANAGER
 from provision.core.tables import Account, Connector, Cycle
 from provision.core.tables import Mapping as MappingTable
 from provision.core.vocabulary import Decision, Direction, Owner, Situation, WhenGone
@@ -25,9 +26,10 @@ class Frame:
 
     ``shows_all``: a full walk shows everybody; else nothing is concluded from absence.
     ``leaves_disabled``: who is disabled there counts as gone, since the app says so by itself. ``outward``: outside names
-    that only flow out; they are read to be compared. ``accepting``: account → the attributes of ours that somebody accepts
-    from it, and nothing else. ``promised``: person → the account that somebody decided to link to them. ``outranked``: our
-    attribute → the apps whose values for it win over this one's.
+    that only flow out; they are read to be compared. ``managers``: the app tells whom people report to. ``accepting``:
+    account → the attributes of ours that somebody accepts from it, and nothing else. ``promised``: person → the account
+    that somebody decided to link to them. ``outranked``: our attribute → the apps whose values for it win over this
+    one's.
     """
 
     tenant_id: int
@@ -44,6 +46,7 @@ class Frame:
     when_gone: WhenGone
     leaves_disabled: bool = False
     outward: tuple[str, ...] = ()
+    managers: bool = False
     promised: Mapping[int, int] = field(default_factory=dict)
     accepting: Mapping[int, frozenset[str]] = field(default_factory=dict)
     outranked: Mapping[str, frozenset[int]] = field(default_factory=dict)
@@ -51,7 +54,9 @@ class Frame:
     @property
     def attributes(self) -> tuple[str, ...]:
         """The outside names to read: what rows need or write, and what rules compare."""
-        return tuple(dict.fromkeys((*self.inbound.attributes, *(rule.theirs for rule in self.rules), *self.outward)))
+        bonds = (MANAGER,) if self.managers else ()
+        rules = (rule.theirs for rule in self.rules)
+        return tuple(dict.fromkeys((*self.inbound.attributes, *rules, *self.outward, *bonds)))
 
 
 @dataclass(slots=True)
@@ -148,6 +153,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         leaves_guests=connector.scope.get("guests") == "leave",
         shows_all=kinds[connector.kind].whole(connector.config),
         when_gone=WhenGone(connector.when_gone),
+        managers=kinds[connector.kind].managers,
         leaves_disabled=not kinds[connector.kind].pulled,
         outranked=_outranked(session, connector),
         **fixed,

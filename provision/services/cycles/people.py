@@ -12,14 +12,14 @@ from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, key
 from provision.db import among, encoded, for_update, insert_many, reserve, update_many
 
 USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
-_PROFILE = tuple(USER_ATTRIBUTES)
+_PROFILE = (*USER_ATTRIBUTES, "manager_id")
 _EXTRA = "extra."
 _CHANGED = (*_PROFILE, "email_key", "name_key", "extra", "origins", "version", "changed_at")
 
 
 @dataclass(slots=True)
 class Person:
-    """One person's values, flat: columns by name, custom attributes under ``extra.<name>``."""
+    """One person's values, flat: columns by name (the manager by number), custom attributes under ``extra.<name>``."""
 
     id: int
     lifecycle: str

@@ -32,6 +32,7 @@ from provision.services.cycles.following import follow
 from provision.services.cycles.frame import COUNTS, SIGHTS, Frame
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import adoptable, waiting_suitors
+from provision.services.cycles.managing import bind, bound
 from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, merged, remember_sighting
 from provision.services.cycles.requests import barred
 from provision.services.cycles.taking import Part, take_seen, take_stored, uncollected
@@ -154,6 +155,7 @@ class _Walk:
         self._commit(lambda session, cycle, _: mark_absent(session, self.frame, cycle))
         self.absorb_rest()
         self.adopt_rest()
+        self.bind()
         self.compare()
         self._commit(self._finish)
         log.info("cycle ended", cycle=self.cycle_id, connector=self.frame.connector_id)
@@ -179,6 +181,11 @@ class _Walk:
             suitors = waiting_suitors(session, self.frame)
         if suitors:
             self._each_stored(adoptable(), suitors=suitors)
+
+    def bind(self) -> None:
+        """Take over whom people report to, now that everybody is known who could be meant."""
+        if conditions := bound(self.frame, self._row()):
+            self._each(conditions, lambda session, batch, now: bind(session, self.frame, batch, now))
 
     def compare(self) -> None:
         """Remember what linked accounts hold that differs from what the mapping owns."""

@@ -52,7 +52,7 @@ from provision.services.users.moving import (
 )
 from provision.services.users.records import records
 from provision.services.users.saving import Saved, Stale
-from provision.services.users.showing import AccountView, Cell, Line, Person, show
+from provision.services.users.showing import AccountView, Cell, Line, Person, named, show
 from provision.services.users.tracing import Trace, trace
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "look_there",
     "move",
     "move_many",
+    "named",
     "preview_many",
     "protect",
     "records",

@@ -3,7 +3,7 @@
 Owns the comparison that the person's page shows; asks nothing outside and changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from provision.core.vocabulary import (
     Owner,
     Situation,
 )
+from provision.db import among
 from provision.services import events
 from provision.services.errors import NotFound
 from provision.services.users.finding import shown
@@ -120,6 +121,14 @@ def show(
         accounts=tuple(_view(account, app, cells) for account, app in pairs),
         timeline=events.timeline(session, tenant_id, user_id, limit=limit),
     )
+
+
+def named(session: Session, tenant_id: int, ids: Collection[int]) -> dict[int, str]:
+    """What these people of the tenant are called; whoever is not there is not in it."""
+    if not ids:
+        return {}
+    query = select(User).where(User.tenant_id == tenant_id, among(session, col(User.id), set(ids)))
+    return {row.id or 0: shown(row.model_dump()) for row in session.exec(query).all()}
 
 
 # -- Below: how ------------------------------------------------------------------------------------------------------------

@@ -48,6 +48,33 @@ def test_extension_attributes_are_flat_and_only_those_asked_for() -> None:
     ]
 
 
+BOUND = WANTED | {"manager", "userPrincipalName"}
+
+
+def managers(*items: Any, everybody: bool) -> list[Any]:
+    text = json.dumps(page(*items)).encode()
+    found = delta.parse(Answer(200, KIND, text), BOUND, lambda link: link.startswith(HOME), everybody=everybody)
+    return [seen.values.get("manager", "unsaid") for seen in found.seen]
+
+
+def test_a_manager_travels_as_a_relationship_and_arrives_as_an_id() -> None:
+    now, gone = {"id": "b"}, {"id": "c", "@removed": {"reason": "deleted"}}
+    items = [{"id": str(n), "manager@delta": each} for n, each in enumerate(([now], [gone, now], [gone], []))]
+    assert managers(*items, everybody=False) == ["b", "b", None, None]
+
+
+def test_in_a_walk_over_everybody_nobody_named_is_nobody_but_only_where_the_person_is_shown_whole() -> None:
+    whole, part = {"id": "a", "userPrincipalName": "a@x"}, {"id": "b", "surname": "B"}
+    assert managers(whole, part, everybody=True) == [None, "unsaid"]
+    assert managers(whole, part, everybody=False) == ["unsaid", "unsaid"]
+
+
+@pytest.mark.parametrize("bond", [7, {"id": "b"}, [None], [{"id": 7}], [{"id": ""}], [{"id": "x" * 129}], [{}]])
+def test_a_relationship_of_no_known_shape_costs_the_page(bond: Any) -> None:
+    with pytest.raises(Unreachable):
+        managers({"id": "a", "manager@delta": bond}, everybody=False)
+
+
 @pytest.mark.parametrize(
     ("reason", "removed"),
     [("changed", "restorable"), ("deleted", "purged"), ("new word", "restorable"), (None, "restorable")],

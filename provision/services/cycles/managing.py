@@ -1,0 +1,149 @@
+"""Whom people report to, as an app tells it: taken over at the end of a walk, when everybody is known who could be meant.
+
+Owns that merge, many at a time; what it would take away waits for the brake like everything else that does.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from provision.core.ports import MANAGER
+from provision.core.tables import Cycle
+from provision.core.vocabulary import CycleKind, Situation
+from provision.db import among, moment
+from provision.services import events
+from provision.services.cycles.frame import Frame, Item
+from provision.services.cycles.observing import ACCOUNTS, load, store
+from provision.services.cycles.people import Person, update
+from provision.services.cycles.people import load as load_people
+from provision.services.cycles.taking import Part
+
+MANAGER_ID = "manager_id"
+_THERE = ACCOUNTS.c.observed[MANAGER].as_string()
+_BASE = ACCOUNTS.c.absorbed[MANAGER].as_string()
+
+
+def bound(frame: Frame, cycle: Cycle) -> tuple[Any, ...]:
+    """Which accounts to look at: those whose manager there is not what was last taken over. Empty: none need a look.
+
+    A walk over changes looks only at those it saw, and at the reports of those: a manager may come later than they.
+    """
+    if not frame.managers or not frame.takes_over:
+        return ()
+    differs = (
+        ACCOUNTS.c.user_id.is_not(None),
+        ACCOUNTS.c.situation == Situation.LINKED.value,
+        _THERE.is_distinct_from(_BASE),
+    )
+    if cycle.kind == CycleKind.INITIAL:
+        return differs
+    if not cycle.counts.get("seen"):
+        return ()
+    began = datetime.fromisoformat(cycle.options["walk_began_at"])
+    boss = ACCOUNTS.alias()
+    late = sa.select(boss.c.anchor).where(boss.c.connector_id == frame.connector_id, boss.c.observed_at >= began)
+    return (*differs, sa.or_(ACCOUNTS.c.observed_at >= began, _THERE.in_(late)))
+
+
+def bind(session: Session, frame: Frame, numbers: Sequence[int], now: datetime) -> Part:
+    """Merge the managers of these accounts: only they moved → theirs; both moved → ours stays and the pair is told."""
+    items = load(session, frame, among(session, ACCOUNTS.c.id, numbers), lock=True)
+    people = load_people(session, frame.tenant_id, [item.user_id for item in items if item.user_id], lock=True)
+    part = Part()
+    anchors = {str(item.observed[MANAGER]) for item in items if item.observed.get(MANAGER)}
+    bosses = _holders(session, frame, anchors)
+    held = _anchors(
+        session, frame, {person.values[MANAGER_ID] for person in people.values() if MANAGER_ID in person.values}
+    )
+    changed: list[Person] = []
+    for item in items:
+        person = people.get(item.user_id or 0)
+        if person is None or MANAGER not in item.observed:
+            continue
+        _merge(frame, item, person, bosses, held, part, changed, now)
+    update(session, changed, moment(session, now))
+    store(session, frame, items, now)
+    return part
+
+
+def _merge(
+    frame: Frame,
+    item: Item,
+    person: Person,
+    bosses: dict[str, int],
+    held: dict[int, str],
+    part: Part,
+    changed: list[Person],
+    now: datetime,
+) -> None:
+    theirs, ours = item.observed[MANAGER], person.values.get(MANAGER_ID)
+    boss = bosses.get(theirs) if theirs else None
+    if theirs and (boss is None or boss == person.id):
+        return  # nobody here yet, or a circle of one
+    known, was = MANAGER in item.absorbed, item.absorbed.get(MANAGER)
+    moved_here = ours is not None and (not known or held.get(ours) != was) if ours else bool(known and was)
+    if boss == ours:
+        _keep(item, theirs)
+    elif moved_here:
+        part.entries.append(_entry(frame, item, person, {}, {}, {"kept": {MANAGER_ID: [ours, boss]}}))
+        _keep(item, theirs)
+    elif boss is None:
+        # Empty there: it is counted with everything else that went empty, and applied or held with it.
+        item.withheld = {**(item.withheld or {}), "empties": [*item.empties, MANAGER_ID]}
+        item.touched = True
+    else:
+        person.values[MANAGER_ID] = boss
+        person.origins[MANAGER_ID] = [frame.connector_id, now.isoformat(timespec="seconds")]
+        changed.append(person)
+        part.counts["updated"] += 1
+        part.entries.append(_entry(frame, item, person, {MANAGER_ID: ours}, {MANAGER_ID: boss}, {}))
+        _keep(item, theirs)
+
+
+def _keep(item: Item, theirs: str | None) -> None:
+    item.absorbed, item.touched = {**item.absorbed, MANAGER: theirs}, True
+
+
+def _holders(session: Session, frame: Frame, anchors: set[str]) -> dict[str, int]:
+    """Anchor → the person whose linked account it is."""
+    if not anchors:
+        return {}
+    query = sa.select(ACCOUNTS.c.anchor, ACCOUNTS.c.user_id).where(
+        ACCOUNTS.c.connector_id == frame.connector_id,
+        among(session, ACCOUNTS.c.anchor, anchors),
+        ACCOUNTS.c.user_id.is_not(None),
+        ACCOUNTS.c.situation == Situation.LINKED.value,
+    )
+    return {row.anchor: row.user_id for row in session.execute(query)}
+
+
+def _anchors(session: Session, frame: Frame, people: set[int]) -> dict[int, str]:
+    """Person → the anchor of their account."""
+    if not people:
+        return {}
+    query = sa.select(ACCOUNTS.c.user_id, ACCOUNTS.c.anchor).where(
+        ACCOUNTS.c.connector_id == frame.connector_id, among(session, ACCOUNTS.c.user_id, people)
+    )
+    return {row.user_id: row.anchor for row in session.execute(query)}
+
+
+def _entry(
+    frame: Frame, item: Item, person: Person, before: dict[str, Any], after: dict[str, Any], text: dict[str, Any]
+) -> events.Entry:
+    return events.Entry(
+        actor=frame.actor,
+        action="user.updated",
+        user_id=person.id,
+        account_id=item.id,
+        connector_id=frame.connector_id,
+        cycle_id=frame.cycle_id,
+        before=before,
+        after=after,
+        names={
+            "user": person.shown(item.name), "address": person.values.get("email") or item.name, "app": frame.app,
+        },
+        text=text,
+    )  # fmt: skip
