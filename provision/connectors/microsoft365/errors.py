@@ -20,6 +20,11 @@ SIGN_IN: dict[int, str] = {
     700016: "consent_missing",
     7000229: "consent_missing",
     65001: "consent_missing",
+    650056: "consent_missing",
+    90008: "consent_missing",
+    70001: "registration_missing_there",
+    700011: "registration_missing_there",
+    70002: "secret_wrong",
     700027: "certificate_unknown",
     700024: "clock_differs",
     90002: "tenant_unknown",
@@ -81,6 +86,11 @@ SAID: tuple[tuple[str, type[OutsideError], str, str], ...] = (
 )
 """What only the text of a 400 tells: pattern → our error, code and attribute. Texts may change: whatever fits none of
 these is told as it is known, by the attribute it names or as *refused_by_microsoft*."""
+
+_CLASH = (
+    r"same value for property '?([A-Za-z]{1,64})'? already exists|conflicting object with one or more of the specified"
+)
+"""What tells of a clash where no detail does."""
 
 LICENSING = frozenset(code for _, _, code, _ in SAID if code.startswith("licence_")) | {"no_seat"}
 
@@ -166,6 +176,9 @@ def _bad_request(body: Mapping[str, Any], request_id: str) -> OutsideError:
         if target:
             code = DETAILS.get(str(detail.get("code")), "value_refused")
             return Refused(code, request_id=request_id, attribute=target)
+    clash = re.search(_CLASH, " ".join(texts), re.IGNORECASE)
+    if clash:
+        return Taken("value_taken", request_id=request_id, attribute=clash[1] or "")
     named = re.search(r"property '?([A-Za-z0-9_.]{1,64})'? of resource", texts[0]) if texts else None
     if named:
         return Refused("value_refused", request_id=request_id, attribute=named[1])
