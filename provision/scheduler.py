@@ -11,7 +11,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from provision.house import LEADER, House
-from provision.services import activation, cycles, mail, worker
+from provision.services import activation, cycles, following, mail, settings, tenants, worker
 from provision.services.errors import ServiceError
 
 log = structlog.get_logger()
@@ -56,10 +56,31 @@ def settle_lapsed_links(house: House) -> None:
     activation.lapsed(house.ways())
 
 
+def invite_created(house: House) -> None:
+    """Links that follow a create by themselves, where a tenant chose that."""
+    for number in _tenants(house, "automatic"):
+        following.invite_created(house.db.writing, number, house.now(), vault=house.vault, kinds=house.kinds)
+
+
+def remind(house: House) -> None:
+    """Reminders of links that nobody used, where a tenant chose that."""
+    for number in _tenants(house, "reminders"):
+        following.remind(house.db.writing, number, house.now(), vault=house.vault, kinds=house.kinds)
+
+
+def _tenants(house: House, wish: str) -> list[int]:
+    """The tenants that chose something, so that nothing is written for the others."""
+    with house.db.reading() as session:
+        numbers = [row.id or 0 for row in tenants.of_all(session)]
+        return [number for number in numbers if getattr(settings.onboarding(session, number), wish)]
+
+
 TIMETABLE = (
     Timer("mark imports due", 15, mark_imports_due),
     Timer("mark comparisons due", 60, mark_comparisons_due),
     Timer("settle lapsed links", 30, settle_lapsed_links),
+    Timer("invite who was created", 15, invite_created),
+    Timer("remind", 300, remind),
 )
 
 

@@ -17,6 +17,7 @@ from provision.services import events
 from provision.services.errors import Conflict, Invalid
 
 _ONBOARDING = "onboarding"
+_AUTOMATIC = "automatic"
 
 
 def onboarding(session: Session, tenant_id: int) -> OnboardingSettings:
@@ -50,6 +51,8 @@ def save_onboarding(
     if not changed:
         return
     _keep(session, tenant_id, _ONBOARDING, after)
+    if chosen.automatic and not before["automatic"]:
+        _keep(session, tenant_id, _AUTOMATIC, {"since": now.isoformat()})
     told = events.Entry(
         actor=actor,
         action="settings.saved",
@@ -57,6 +60,12 @@ def save_onboarding(
         after={name: after[name] for name in changed},
     )
     events.append(session, tenant_id, [told], now)
+
+
+def automatic_since(session: Session, tenant_id: int) -> datetime | None:
+    """Since when links follow creates by themselves; None when they do not. What was created before is left alone."""
+    row = _row(session, tenant_id, _AUTOMATIC)
+    return datetime.fromisoformat(row.value["since"]) if row and onboarding(session, tenant_id).automatic else None
 
 
 def words(session: Session, tenant_id: int, template: MailTemplate, language: str) -> Words:

@@ -25,9 +25,9 @@ bp = Blueprint("home", __name__)
 def show() -> Response:
     """The page."""
     with house().db.reading() as session:
-        found = reports.home(session, g.tenant.id, g.now)
+        found, way = reports.home(session, g.tenant.id, g.now), reports.funnel(session, g.tenant.id)
     needs = [_told(need) for need in found.needs]
-    return page("home/show.html", home=found, needs=needs, chart=_chart(found.days))
+    return page("home/show.html", home=found, needs=needs, chart=_chart(found.days), way=way)
 
 
 def _told(need: Need) -> dict[str, Any]:

@@ -32,6 +32,11 @@ bp = Blueprint("onboarding", __name__)
 
 _SAMPLE = 5
 _DEEDS = ("send", "revoke")
+_PROTECTED = {
+    "holds_role": "password_holds_role",
+    "break_glass": "password_break_glass",
+    "protected_by_hand": "password_protected",
+}
 
 
 class Asked(Form):
@@ -132,7 +137,7 @@ def _ask(session: Session, do: str, asked: Asked, people: Sequence[int]) -> Resp
         token=_seal(people),
         number=len(people),
         able=len(people) - sum(refused.values()),
-        refused=[(explain(code, dict(params)), n) for (code, params), n in refused.items()],
+        refused=[(_explained(code, dict(params)), n) for (code, params), n in refused.items()],
         sample=[shown(row.model_dump()) for row in sample if row],
         changed=bool(request.form.get("token")),
     )
@@ -219,10 +224,11 @@ def _remedy(trouble: Any) -> Remedy | None:
 
 
 def _explained(code: str | None, params: Any) -> Remedy | None:
-    return explain(code, params) if code else None
+    """Why, in words about passwords: what protects an account from being disabled has other words elsewhere."""
+    return explain(_PROTECTED.get(code, code), params) if code else None
 
 
 @bp.app_template_global()
-def remedy_for(code: str, params: Any) -> Remedy:
+def remedy_for(code: str | None, params: Any) -> Remedy | None:
     """Why somebody cannot be invited, in words."""
-    return explain(code, params)
+    return _explained(code, params)

@@ -126,8 +126,8 @@ def _templates() -> list[tuple[str, str]]:
         (MailTemplate.REMINDER.value, _("Reminder")),
         (MailTemplate.CONFIRMATION.value, _("Confirmation")),
         (MailTemplate.TEST.value, _("Test mail")),
-        (MailTemplate.QUARANTINE.value, _("To administrators: an app is stopped")),
-        (MailTemplate.SECRET.value, _("To administrators: a secret expires")),
+        (MailTemplate.QUARANTINE.value, _("App stopped")),
+        (MailTemplate.SECRET.value, _("Secret expires")),
     ]
 
 
