@@ -103,12 +103,14 @@ class Page:
     """Some changes and the place behind them.
 
     ``position`` continues this walk after a kill; ``watermark`` is set on the last page only and begins the next walk.
-    Objects may repeat within and between pages, in any order; the last sight counts.
+    Objects may repeat within and between pages, in any order; the last sight counts. ``asked_at`` is for whoever walks to
+    note when the page was asked for; a source leaves it empty.
     """
 
     seen: Sequence[Seen]
     position: str | None = None
     watermark: str | None = None
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,13 +239,22 @@ def test_what_was_carried_leaves_nothing_to_carry(
 
 
 def test_what_was_decided_is_forgotten_when_it_is_done() -> None:
-    intent: dict[str, Any] = {"enabled": True, BY_HAND: True, "licences": {"e3": True, "e5": True}, "protected": "yes"}
+    intent: dict[str, Any] = {"enabled": True, "licences": {"e3": True, "e5": True}, "protected": "yes"}
     done = Plan(OperationKind.ENABLE, enabled=True, licences={"e3": True})
     assert settled(intent, done) == {"licences": {"e5": True}, "protected": "yes"}
     assert settled(intent, done, left=["licences"])["licences"] == {"e3": True, "e5": True}
     assert settled({"sent": {}, "restore": {}}, Plan(OperationKind.CREATE, enabled=True)) == {}
     assert idle({"enabled": True, "restore": {}}, True, gone=False) == {}
     assert idle({"enabled": True, "restore": {}}, False, gone=True) == {"enabled": True, "restore": {}}
+
+
+def test_what_was_decided_while_the_opposite_was_under_way_is_still_to_be_done() -> None:
+    disabled, enabled = Plan(OperationKind.DISABLE, enabled=False), Plan(OperationKind.ENABLE, enabled=True)
+    assert settled({"enabled": True}, disabled) == {"enabled": True}
+    assert settled({BY_HAND: True}, disabled) == {}
+    assert settled({BY_HAND: True}, enabled) == {BY_HAND: True}
+    assert settled({BY_HAND: True}, Plan(OperationKind.DELETE)) == {}
+    assert settled({BY_HAND: True, "restore": {}}, Plan(OperationKind.RESTORE, enabled=True)) == {BY_HAND: True}
 
 
 BRAKED = [(5, 0, 12, False), (6, 0, 12, True), (1, 5, 12, True), (100, 0, 1000, False), (101, 0, 1000, True)]

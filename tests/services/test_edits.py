@@ -202,6 +202,19 @@ def test_delete_and_restore_go_through_the_recycle_bin(desk: Desk) -> None:
     assert (account.situation, account.anchor, account.intent) == (Situation.LINKED, anchor, {})
 
 
+def test_who_is_held_back_before_they_are_back_comes_back_all_the_same(desk: Desk) -> None:
+    jane = desk.present("jane")
+    anchor = desk.account(jane).anchor or ""
+    for how in (users.Move.DELETE, users.Move.RESTORE, users.Move.DISABLE):
+        with desk.house.db.writing() as session:
+            users.move(session, desk.tenant, jane, how, desk.order(hold=False))
+        if how is users.Move.DELETE:
+            desk.drain()
+            assert anchor in desk.there.bin
+    desk.drain()
+    assert desk.there.people[anchor]["accountEnabled"] is False
+
+
 def test_a_restore_under_a_new_address_when_the_old_one_is_taken(desk: Desk) -> None:
     jane = desk.present("jane")
     do(desk, users.delete, jane)

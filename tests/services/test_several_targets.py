@@ -257,6 +257,13 @@ def test_one_operation_that_never_gets_an_answer_opens_no_breaker() -> None:
     assert [breaker.rest([(1, lost)]) for _ in range(50)] == [None] * 50
 
 
+def test_one_answer_that_many_operations_lack_opens_no_breaker() -> None:
+    breaker = worker.Breaker()
+    batches = [Unreachable("connection_lost", sent=True, request_id=f"batch {number}") for number in range(3)]
+    rests = [breaker.rest((number, lost) for number in range(20)) for lost in batches]
+    assert rests == [None, None, 30]
+
+
 def test_a_breaker_rests_longer_each_time_and_closes_with_the_first_answer() -> None:
     breaker = worker.Breaker()
     down = Unreachable("host_unreachable", sent=False)

@@ -1,7 +1,7 @@
 """The worker: what is sent, what becomes of every answer, and what a dead worker leaves behind."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -40,6 +40,41 @@ def edited(desk: Desk, *misfortunes: str | OutsideError | None, name: str = "jan
     desk.there.befall(*misfortunes)
     desk.drain()
     return number
+
+
+def suspended(desk: Desk, *misfortunes: str) -> int:
+    """Somebody who is there, whose disabling meets these misfortunes."""
+    number = desk.present("jane")
+    desk.change(number, lifecycle=Lifecycle.SUSPENDED)
+    desk.intend(number, by_hand=True)
+    desk.there.befall(*misfortunes)
+    desk.enqueue(number, hold=False)
+    desk.drain()
+    return number
+
+
+def left(desk: Desk, *misfortunes: str) -> int:
+    """Somebody who is there, whose deletion meets these misfortunes."""
+    number = desk.present("jane")
+    desk.there.befall(*misfortunes)
+    desk.leave(number, hold=False)
+    desk.drain()
+    return number
+
+
+def dying_at(point: str) -> Callable[[str], None]:
+    def at(here: str) -> None:
+        if here == point:
+            raise Death
+
+    return at
+
+
+def settle_down(desk: Desk) -> None:
+    """Time passes, and everything that is due is carried out."""
+    for _ in range(6):
+        desk.clock.forward(minutes=1)
+        desk.drain()
 
 
 # -- What is settled -------------------------------------------------------------------------------------------------------
@@ -122,6 +157,116 @@ def test_a_doubtful_update_is_planned_again(desk: Desk) -> None:
     desk.clock.forward(seconds=5)
     desk.drain()
     assert desk.only(jane).state == OperationState.DONE
+
+
+@pytest.mark.parametrize("what", ["lost after", "lost before"])
+def test_an_edit_taken_back_while_the_first_is_in_doubt_is_sent_too(desk: Desk, what: str) -> None:
+    jane = edited(desk, what)
+    desk.change(jane, given_name="Jane")
+    desk.enqueue(jane)
+    settle_down(desk)
+    assert desk.there.people[desk.account(jane).anchor or ""]["givenName"] == "Jane"
+
+
+def test_what_was_certainly_not_carried_out_is_in_no_doubt(desk: Desk) -> None:
+    jane = edited(desk, Refused("value_refused"))
+    assert "unsure" not in desk.account(jane).pushed
+    desk.change(jane, given_name="Jane")
+    assert desk.enqueue(jane)[0].operation_id is None
+
+
+def test_who_is_enabled_while_their_disabling_is_in_doubt_is_enabled_there(desk: Desk) -> None:
+    jane = suspended(desk, "lost after")
+    desk.change(jane, lifecycle=Lifecycle.ACTIVE)
+    desk.enqueue(jane)
+    settle_down(desk)
+    assert desk.there.people[desk.account(jane).anchor or ""]["accountEnabled"] is True
+
+
+def test_who_is_enabled_while_their_disabling_is_under_way_is_enabled_there(desk: Desk) -> None:
+    jane = desk.present("jane")
+    desk.change(jane, lifecycle=Lifecycle.SUSPENDED)
+    desk.intend(jane, by_hand=True)
+    desk.enqueue(jane, hold=False)
+
+    def enabled(point: str) -> None:
+        if point == "after_send" and desk.only(jane).kind == OperationKind.DISABLE:
+            desk.change(jane, lifecycle=Lifecycle.ACTIVE)
+            desk.intend(jane, enabled=True, by_hand=False)
+            desk.enqueue(jane)
+
+    desk.drain(at=enabled)
+    settle_down(desk)
+    assert desk.there.people[desk.account(jane).anchor or ""]["accountEnabled"] is True
+
+
+def test_who_is_restored_while_their_deletion_is_in_doubt_is_there_again(desk: Desk) -> None:
+    jane = left(desk, "lost after")
+    anchor = desk.account(jane).anchor or ""
+    assert anchor in desk.there.bin
+    desk.change(jane, lifecycle=Lifecycle.ACTIVE, deleted_at=None)
+    desk.enqueue(jane)
+    settle_down(desk)
+    assert anchor in desk.there.people
+    assert desk.account(jane).situation == Situation.LINKED
+
+
+def test_who_is_deleted_while_their_restoring_is_in_doubt_is_in_the_bin_again(desk: Desk) -> None:
+    jane = left(desk)
+    anchor = desk.account(jane).anchor or ""
+    desk.change(jane, lifecycle=Lifecycle.ACTIVE, deleted_at=None)
+    desk.intend(jane, restore={})
+    desk.there.befall("lost after")
+    desk.enqueue(jane)
+    desk.drain()
+    assert anchor in desk.there.people
+    desk.leave(jane, hold=False)
+    settle_down(desk)
+    assert anchor in desk.there.bin
+
+
+@pytest.mark.parametrize("point", ["after_claim", "after_send"])
+def test_a_death_leaves_what_was_sent_in_doubt(desk: Desk, point: str) -> None:
+    jane = desk.present("jane")
+    desk.change(jane, given_name="New")
+    desk.enqueue(jane)
+    with pytest.raises(Death):
+        desk.drain(at=dying_at(point))
+    desk.change(jane, given_name="Jane")
+    desk.enqueue(jane)
+    desk.recover()
+    settle_down(desk)
+    assert desk.there.people[desk.account(jane).anchor or ""]["givenName"] == "Jane"
+    assert desk.account(jane).pushed.keys() == {"lately"}
+
+
+def test_a_worker_that_slept_through_its_lease_sends_nothing_when_it_wakes(desk: Desk) -> None:
+    jane = desk.present("jane")
+    desk.change(jane, given_name="New")
+    desk.enqueue(jane)
+    desk.drain(at=lambda point: desk.clock.forward(minutes=6) if point == "after_claim" else None)
+    assert desk.there.applied == []
+    settle_down(desk)
+    assert desk.states() == {"done": 1}
+
+
+def test_an_answer_that_comes_after_somebody_took_over_is_made_good(desk: Desk) -> None:
+    jane = desk.present("jane")
+    desk.change(jane, given_name="Old")
+    desk.enqueue(jane)
+
+    def overtaken(point: str) -> None:
+        if point == "after_send" and not desk.told("account.updated"):
+            desk.recover()
+            desk.change(jane, given_name="New")
+            desk.enqueue(jane)
+            desk.drain()
+            # What was sent first arrives last.
+            desk.there.edit(desk.account(jane).anchor or "", givenName="Old")
+
+    assert desk.drain(at=overtaken)["lost"] == 1
+    settle_down(desk)
+    assert desk.there.people[desk.account(jane).anchor or ""]["givenName"] == "New"
 
 
 def test_a_request_to_wait_rests_the_whole_app_and_counts_no_attempt(desk: Desk) -> None:

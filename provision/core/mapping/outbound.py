@@ -10,7 +10,7 @@ Owns which attributes should hold what there, and what that would change; never 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provision.core.mapping.rows import Row
@@ -85,6 +85,13 @@ class Outbound:
             if fitting != theirs and not (fitting is None and line.kept):
                 wanted[line.target] = fitting
         return wanted
+
+    def owed(self, user: User, names: Collection[str]) -> dict[str, str | None]:
+        """Tell what an account should hold in these attributes, whatever it holds; None to clear it."""
+        lines = [line for line in self._lines if line.target in names and line.owner is not Owner.THEIRS]
+        held = {line.target: _fitting(line, user) for line in lines}
+        required = {line.target for line in lines if line.required}
+        return {name: value for name, value in held.items() if value is not None or name not in required}
 
 
 def compile_outbound(rows: Sequence[Row], schema: Sequence[Attribute] = ()) -> Outbound:

@@ -3,13 +3,15 @@
 plan      what one account needs, from the person, the mapping, the switches and what was last seen there
 evidence  whether something found there is what we sent when the answer was lost
 drift     what differs there from what the mapping owns
+doubt     what was sent and is not confirmed yet, or was written a moment ago
 brake     how many may be taken away at once, coming in and going out
 """
 
 from provision.core.planning.brake import STANDARD, Brake, BrakeVerdict, Reason, judge_leaving, judge_outgoing
+from provision.core.planning.doubt import WHOLE, answered, ours, outdated, sending, sent, settled_down
 from provision.core.planning.drift import Compared, compared, differing, moved_there
 from provision.core.planning.evidence import Found, Sent, judge_found
-from provision.core.planning.plan import BY_HAND, FEATURE_OF, WHOLE, Person, Plan, Rules, There, idle, plan, settled
+from provision.core.planning.plan import BY_HAND, FEATURE_OF, Person, Plan, Rules, There, idle, plan, settled
 
 __all__ = [
     "BY_HAND",
@@ -26,6 +28,7 @@ __all__ = [
     "Rules",
     "Sent",
     "There",
+    "answered",
     "compared",
     "differing",
     "idle",
@@ -33,6 +36,11 @@ __all__ = [
     "judge_leaving",
     "judge_outgoing",
     "moved_there",
+    "ours",
+    "outdated",
     "plan",
+    "sending",
+    "sent",
     "settled",
+    "settled_down",
 ]

@@ -15,6 +15,9 @@ Owns the judgement; never reads, sends or remembers anything.
 An account that is enabled although its person is suspended is disabled; one that is disabled although its person is active
 may have been disabled there for a reason, so it waits for a decision (``intent["enabled"]``), unless it was disabled because
 the app was not for them (``intent["left_scope"]``): whoever comes back into the scope is enabled again.
+
+What was sent and never confirmed is due again, whatever was last seen there; whoever may have been deleted, or may not be
+back, is brought back.
 """
 
 import hashlib
@@ -24,12 +27,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from provision.core.mapping import Change, Outbound, clean, would_change
+from provision.core.planning.doubt import UNSURE, WHOLE, among
 from provision.core.ports import ENABLED, LICENCES, MANAGER
 from provision.core.protection import Protection
 from provision.core.vocabulary import Feature, Lifecycle, OperationKind, Situation, WhenLeft
-
-WHOLE = "*"
-"""In ``Plan.here_only``: not one attribute but the whole account."""
 
 BY_HAND = "by_hand"
 LEFT_SCOPE = "left_scope"
@@ -66,8 +67,9 @@ class There:
 
     ``intent``: what people decided about it and is not done yet: ``enabled`` (True), ``by_hand`` (True: to disable or
     delete it), ``restore`` ({} or {"values": …}), ``despite_bin`` (True), ``licences`` (sku → bool); and ``sent``: the name
-    and other identifying values that a create carried whose outcome is open. ``drifts``: attribute → (fingerprint of a
-    difference, remedy code why it stays): it waits for a person's choice, or the choice was to leave it.
+    and other identifying values that a create carried whose outcome is open. ``pushed``: see ``doubt``. ``drifts``:
+    attribute → (fingerprint of a difference, remedy code why it stays): it waits for a person's choice, or the choice was
+    to leave it.
     """
 
     situation: Situation
@@ -77,8 +79,14 @@ class There:
     base: Mapping[str, Any] | None = None
     removed: str | None = None
     intent: Mapping[str, Any] = field(default_factory=dict)
+    pushed: Mapping[str, Any] = field(default_factory=dict)
     protection: Protection = field(default_factory=Protection)
     drifts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def unsure(self) -> Mapping[str, Any]:
+        """Attribute → the values that were sent and never confirmed."""
+        return self.pushed.get(UNSURE) or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +157,14 @@ def plan(person: Person, there: There, rules: Rules) -> Plan:
 
 
 def settled(intent: Mapping[str, Any], carried: Plan, left: Collection[str] = ()) -> dict[str, Any]:
-    """What is still to be done of what was decided, after ``carried`` was done; ``left``: names that did not follow."""
-    done = {ENABLED, BY_HAND} if carried.enabled is not None or carried.kind is OperationKind.DELETE else set()
+    """What is still to be done of what was decided, after ``carried`` was done; ``left``: names that did not follow.
+
+    What was decided while it was under way is still to be done: only what it did itself is over.
+    """
+    took_away = carried.enabled is False or carried.kind is OperationKind.DELETE
+    done = {BY_HAND} if took_away else {ENABLED} if carried.enabled else set()
     if carried.kind in (OperationKind.CREATE, OperationKind.RESTORE):
-        done |= {"restore", "despite_bin", "sent", ENABLED, BY_HAND}
+        done |= {"restore", "despite_bin", "sent"}
     if carried.enabled is True or carried.kind is OperationKind.DELETE:
         done |= {LEFT_SCOPE}
     kept = {name: value for name, value in intent.items() if name not in done}
@@ -175,7 +187,8 @@ def idle(intent: Mapping[str, Any], enabled: bool | None, *, gone: bool) -> dict
 def _due(person: Person, there: There, rules: Rules) -> Plan:
     if there.situation is Situation.IGNORED:
         return Plan(here_only={WHOLE: "account_ignored"})
-    if there.situation is Situation.GONE:
+    open_end = WHOLE in there.unsure and there.anchor is not None
+    if there.situation is Situation.GONE and not open_end:
         return _gone(person, there)
     if not person.meant and person.lifecycle is not Lifecycle.LEFT:
         return _unmeant(person, there, rules)
@@ -183,23 +196,30 @@ def _due(person: Person, there: There, rules: Rules) -> Plan:
         return _create(person, there, rules) if person.lifecycle is Lifecycle.ACTIVE else Plan()
     if person.lifecycle is Lifecycle.LEFT:
         return _leave(person, there, rules)
+    if open_end:
+        return _brought_back(person, there)
     return _update(person, there, rules, _wanted_enabled(person, there))
 
 
 def _gone(person: Person, there: There) -> Plan:
-    """Nothing that is gone is made again by itself."""
-    if person.lifecycle is not Lifecycle.ACTIVE:
-        return Plan()
+    """Nothing that is gone is made again by itself; whoever was held back meanwhile comes back disabled."""
     wish = there.intent.get("restore")
+    if person.lifecycle not in (Lifecycle.ACTIVE, Lifecycle.SUSPENDED):
+        return Plan()
     if wish is None:
-        return Plan(here_only={WHOLE: "account_gone"})
+        return Plan(here_only={WHOLE: "account_gone"}) if person.lifecycle is Lifecycle.ACTIVE else Plan()
     if there.anchor is None or there.removed != "restorable":
         return Plan(here_only={WHOLE: "restore_too_late"})
-    values = wish.get("values") or {}
+    return _brought_back(person, there)
+
+
+def _brought_back(person: Person, there: There) -> Plan:
+    values = (there.intent.get("restore") or {}).get("values") or {}
     changes = {name: (clean(there.observed.get(name)), value) for name, value in values.items()}
     # Restored accounts come back as they were; a person who is active here signs in there.
-    changes[ENABLED] = (None, True)
-    return Plan(OperationKind.RESTORE, there.anchor, values=values, enabled=True, changes=changes)
+    enabled = person.lifecycle is Lifecycle.ACTIVE
+    changes[ENABLED] = (None, enabled)
+    return Plan(OperationKind.RESTORE, there.anchor, values=values, enabled=enabled, changes=changes)
 
 
 def _create(person: Person, there: There, rules: Rules) -> Plan:
@@ -222,7 +242,7 @@ def _leave(person: Person, there: There, rules: Rules) -> Plan:
     then = WhenLeft.DELETE if person.deleted else rules.when_left
     if then is WhenLeft.DELETE:
         return Plan(OperationKind.DELETE, there.anchor)
-    if then is WhenLeft.DISABLE and there.enabled is not False:
+    if then is WhenLeft.DISABLE and (there.enabled is not False or ENABLED in there.unsure):
         changes = {ENABLED: (there.enabled, False)}
         return Plan(OperationKind.DISABLE, there.anchor, enabled=False, changes=changes)
     return Plan()
@@ -238,8 +258,10 @@ def _unmeant(person: Person, there: There, rules: Rules) -> Plan:
 
 def _wanted_enabled(person: Person, there: There) -> bool | None:
     """What the switch should become; None when it stays as it is."""
+    if person.lifecycle is Lifecycle.ACTIVE and ENABLED in there.unsure:
+        return True
     if person.lifecycle is Lifecycle.SUSPENDED:
-        return None if there.enabled is False else False
+        return None if there.enabled is False and ENABLED not in there.unsure else False
     wished = there.intent.get(ENABLED) or there.intent.get(LEFT_SCOPE)
     if person.lifecycle is Lifecycle.ACTIVE and wished and there.enabled is not True:
         return True
@@ -248,6 +270,7 @@ def _wanted_enabled(person: Person, there: There) -> bool | None:
 
 def _update(person: Person, there: There, rules: Rules, enabled: bool | None) -> Plan:
     found = would_change(rules.outbound, person.values, there.observed, base=there.base)
+    found += _again(person, there, rules, {one.attribute for one in found})
     kept = {one.attribute: why for one in found if (why := _stays(one, there, rules))}
     values = {one.attribute: one.becomes for one in found if one.attribute not in kept}
     changes: dict[str, tuple[Any, Any]] = {
@@ -259,6 +282,18 @@ def _update(person: Person, there: There, rules: Rules, enabled: bool | None) ->
     due = Plan(kind, there.anchor, values=values, enabled=enabled, changes=changes, here_only=kept)
     due = _with_bonds(due, person, there)
     return due if due.changes else Plan(here_only=kept)
+
+
+def _again(person: Person, there: There, rules: Rules, besides: Collection[str]) -> list[Change]:
+    """What was sent and never confirmed, unless somebody there has changed it since."""
+    owed = rules.outbound.owed(person.values, there.unsure.keys() - set(besides))
+    base = there.base or {}
+    known = {name: [base.get(name), *there.unsure[name]] for name in owed}
+    return [
+        Change(name, clean(there.unsure[name][-1]), becomes)
+        for name, becomes in owed.items()
+        if among(there.observed.get(name), known[name])
+    ]
 
 
 def _stays(change: Change, there: There, rules: Rules) -> str | None:
@@ -273,9 +308,10 @@ def _with_bonds(due: Plan, person: Person, there: There) -> Plan:
     """Add what binds an account to others: its manager and its licences."""
     changes = dict(due.changes)
     was = there.observed.get(MANAGER)
-    moves = person.manager_known and person.manager != was and not there.protection.synced
+    unsure = MANAGER in there.unsure
+    moves = person.manager_known and (person.manager != was or unsure) and not there.protection.synced
     # Whom they report to there is not ours to clear unless we once set it.
-    if moves and person.manager is None and was != (there.base or {}).get(MANAGER):
+    if moves and person.manager is None and was != (there.base or {}).get(MANAGER) and not unsure:
         moves = False
     if moves:
         changes[MANAGER] = (was, person.manager)

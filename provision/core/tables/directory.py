@@ -221,7 +221,8 @@ class Account(SQLModel, table=True):
     ``observed`` is all that was seen; ``absorbed`` the mapped part of it that people last took over, the base of the next
     three-way merge. ``stale``: observed, but not taken over yet. ``removed`` (restorable, purged, absent) and ``withheld``
     (attributes that went empty there) wait for the end of a cycle and its brake. ``intent``: what people decided about the
-    account and is not done yet, and what a create carried whose outcome is open. ``busy_until``: its password is being set,
+    account and is not done yet, and what a create carried whose outcome is open. ``pushed``: what was sent to it and is not
+    confirmed yet, or was written a moment ago. ``busy_until``: its password is being set,
     and until then nothing else is sent about it.
     """
 
@@ -282,6 +283,7 @@ class Account(SQLModel, table=True):
     observed_at: datetime | None = time()
     declined: str | None = text(nullable=True)
     intent: dict[str, Any] = json(added=True)
+    pushed: dict[str, Any] = json(added=True)
     sent_at: datetime | None = time()
     busy_until: datetime | None = time()
 

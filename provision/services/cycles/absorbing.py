@@ -17,7 +17,7 @@ from provision.core.vocabulary import Lifecycle, Situation, key
 from provision.db import moment
 from provision.services import events
 from provision.services.cycles.frame import Frame, Item
-from provision.services.cycles.judging import Case, judge
+from provision.services.cycles.judging import AWAITED, Case, judge
 from provision.services.cycles.people import Person, email_holders, insert, move, update
 
 
@@ -42,7 +42,9 @@ def absorb(
         if case.item.situation == Situation.GONE:
             _returned(frame, case, entries)
         situation = case.verdict.situation
-        if situation is Situation.DISPUTED or situation is Situation.IGNORED or _left_alone(frame, case):
+        if case.verdict.reason == AWAITED:
+            _note(case.item, case.verdict)
+        elif situation is Situation.DISPUTED or situation is Situation.IGNORED or _left_alone(frame, case):
             _set_aside(frame, case, counts, entries)
         elif not _may_take_over(frame, case.item):
             _preview(frame, case)

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from provision.core.mapping import Inbound, Row, compile_inbound
 from provision.core.matching import Rule
+from provision.core.planning import ours
 from provision.core.ports import MANAGER
 from provision.core.tables import Account, Connector, Cycle
 from provision.core.tables import Mapping as MappingTable
@@ -80,6 +81,7 @@ class Item:
     stale: bool = True
     removed: str | None = None
     withheld: dict[str, Any] | None = None
+    pushed: dict[str, Any] = field(default_factory=dict)
     fresh: bool = False
     touched: bool = False
     seen_anew: bool = False
@@ -96,8 +98,10 @@ class Item:
 
     @property
     def base(self) -> dict[str, Any] | None:
-        """What the account held when its person last took it over; None: never."""
-        return self.absorbed if self.user_id is not None and self.absorbed else None
+        """What the account held when its person last took it over; None: never. What we sent ourselves is no news."""
+        if self.user_id is None or not self.absorbed:
+            return None
+        return {**self.absorbed, **ours(self.pushed, self.observed)} if self.pushed else self.absorbed
 
 
 def frame(session: Session, cycle: Cycle, kinds: Mapping[str, Any]) -> Frame:

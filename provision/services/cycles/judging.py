@@ -22,6 +22,8 @@ from provision.services.cycles.people import USERS, Person, email_holders, load
 _EMAIL = "email"
 _EXTRA = "extra."
 _RIVALS = "rivals"
+AWAITED = "awaited"
+"""The reason of an account that may be the one whose creation got no answer: whoever looks that up decides about it."""
 _Hits = Mapping[int, Sequence[tuple[Rule, Sequence[int]]]]
 
 
@@ -96,8 +98,13 @@ def _situations(session: Session, frame: Frame, items: Sequence[Item]) -> list[V
     people = {person for hits in found.values() for _, ids in hits for person in ids}
     chosen = {item.verdict["user_id"] for item in loose if item.verdict.get("decision") == Decision.EXISTING}
     taken = _taken(session, frame, people | chosen)
-    living = _living(session, frame, chosen)
-    return [_verdict(frame, item, found, taken, living) for item in items]
+    living, awaited = _living(session, frame, chosen), _awaited(session, frame, loose)
+    return [
+        Verdict(Situation.UNMATCHED, reason=AWAITED)
+        if item.user_id is None and item.name in awaited
+        else _verdict(frame, item, found, taken, living)
+        for item in items
+    ]
 
 
 def _verdict(frame: Frame, item: Item, found: _Hits, taken: Mapping[int, int], living: set[int]) -> Verdict:
@@ -170,6 +177,20 @@ def _taken(session: Session, frame: Frame, people: set[int]) -> dict[int, int]:
     return {row.user_id: row.id for row in session.execute(query)}
 
 
+def _awaited(session: Session, frame: Frame, items: Sequence[Item]) -> set[str]:
+    """The sign-in names under which something was sent to be created and nobody knows yet what became of it."""
+    names = {item.name for item in items if item.name}
+    if not names:
+        return set()
+    query = sa.select(ACCOUNTS.c.name, ACCOUNTS.c.intent).where(
+        ACCOUNTS.c.connector_id == frame.connector_id,
+        among(session, ACCOUNTS.c.name, names),
+        ACCOUNTS.c.anchor.is_(None),
+        ACCOUNTS.c.sent_at.is_not(None),
+    )
+    return {row.name for row in session.execute(query) if "sent" in row.intent}
+
+
 def _living(session: Session, frame: Frame, people: set[int]) -> set[int]:
     if not people:
         return set()
@@ -190,6 +211,8 @@ def _case(frame: Frame, item: Item, verdict: Verdict, people: Mapping[int, Perso
 
 def _claims(frame: Frame, case: Case) -> dict[str, str]:
     """The values that may be one person's only: the address, and for somebody new whatever people are told apart by."""
+    if case.verdict.reason == AWAITED:
+        return {}
     claims = {_EMAIL: key(case.taken.values.get(_EMAIL))}
     if case.verdict.situation is Situation.UNMATCHED:
         for rule in frame.rules:

@@ -13,7 +13,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from provision.core.ports import Page, Seen, Source
+from provision.core.planning import WHOLE, outdated
+from provision.core.planning.doubt import among as among_texts
+from provision.core.ports import ENABLED, Page, Seen, Source
 from provision.core.tables import Account, Sighting
 from provision.core.vocabulary import Situation, key
 from provision.db import among, encoded, for_update, insert_many, moment, reserve, update_many
@@ -27,7 +29,7 @@ DIGEST = 8
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _OBSERVED = ("name", "enabled", "standing", "observed", "observed_hash", "observed_at")
 _JUDGED = ("situation", "user_id", "verdict", "absorbed", "stale", "removed", "withheld")
-_READ = tuple(ACCOUNTS.c[name] for name in ("id", "anchor", *_OBSERVED[:-1], *_JUDGED))
+_READ = tuple(ACCOUNTS.c[name] for name in ("id", "anchor", *_OBSERVED[:-1], *_JUDGED, "pushed"))
 
 
 def merged(pages: Iterable[Page]) -> list[Seen]:
@@ -53,10 +55,18 @@ class Owned(Protocol):
     def connector_id(self) -> int: ...
 
 
-def observe(session: Session, frame: Frame, source: Source, seen: Sequence[Seen], counts: Counter[str]) -> list[Item]:
+def observe(
+    session: Session,
+    frame: Frame,
+    source: Source,
+    seen: Sequence[Seen],
+    counts: Counter[str],
+    asked_at: datetime | None = None,
+) -> list[Item]:
     """Merge what was seen, each anchor once, into what is known; return only what is new or looks different.
 
-    An account whose merged values are what is stored already costs one comparison and no write.
+    An account whose merged values are what is stored already costs one comparison and no write. ``asked_at``: when the
+    pages were asked for; what we have written since then is newer than what they show.
     """
     known = _known(session, frame, [one.anchor for one in seen])
     items, different = [], []
@@ -75,7 +85,7 @@ def observe(session: Session, frame: Frame, source: Source, seen: Sequence[Seen]
             different.append(one)
     for item, number in zip(items, reserve(session, ACCOUNTS, len(items)) if items else (), strict=True):
         item.id = number
-    items.extend(_different(session, frame, source, different, counts))
+    items.extend(_different(session, frame, source, different, counts, asked_at))
     return items
 
 
@@ -129,7 +139,12 @@ def _there(stored: Any) -> bool:
 
 
 def _different(
-    session: Session, frame: Frame, source: Source, seen: Sequence[Seen], counts: Counter[str]
+    session: Session,
+    frame: Frame,
+    source: Source,
+    seen: Sequence[Seen],
+    counts: Counter[str],
+    asked_at: datetime | None,
 ) -> list[Item]:
     if not seen:
         return []
@@ -138,16 +153,28 @@ def _different(
     changed = []
     for one in seen:
         item = stored[one.anchor]
+        old = outdated(item.pushed, asked_at)
+        if WHOLE in old:
+            # Deleted or restored by us while the page was on its way: the next walk shows how it stands.
+            counts["unchanged"] += one.removed is None
+            continue
         if one.removed is not None:
             item.removed, item.touched = one.removed, True
         else:
-            values = {**item.observed, **one.values}
+            values = {**item.observed, **_newer(one.values, old)}
             if _there(item) and _digest(values) == item.observed_hash:
                 counts["unchanged"] += 1
                 continue
+            enabled = item.enabled
             look(source, item, values)
+            item.enabled = enabled if ENABLED in old else item.enabled
         changed.append(item)
     return changed
+
+
+def _newer(values: Mapping[str, Any], old: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """What was seen, without what we have replaced since it was asked for."""
+    return {name: value for name, value in values.items() if not (name in old and among_texts(value, old[name]))}
 
 
 def _new(source: Source, seen: Seen) -> Item:

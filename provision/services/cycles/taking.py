@@ -73,12 +73,19 @@ class Part:
         self.entries += other.entries
 
 
-def take_seen(session: Session, frame: Frame, source: Source, seen: Sequence[Seen], now: datetime) -> Part:
-    """Observe what pages showed and take over what is certain; each anchor at most once."""
+def take_seen(
+    session: Session,
+    frame: Frame,
+    source: Source,
+    seen: Sequence[Seen],
+    now: datetime,
+    asked_at: datetime | None = None,
+) -> Part:
+    """Observe what pages showed and take over what is certain; each anchor at most once. ``asked_at`` as for ``observe``."""
 
     def take(batch: Sequence[Seen]) -> Part:
         part = Part()
-        items = observe(session, frame, source, batch, part.counts)
+        items = observe(session, frame, source, batch, part.counts, asked_at)
         part.entries = absorb(session, frame, items, part.counts, now)
         store(session, frame, items, now)
         return part

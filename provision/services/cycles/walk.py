@@ -9,7 +9,7 @@ goes on from the position of its last commit. A walk that must wait returns, and
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -261,7 +261,7 @@ class _Walk:
         watermark = row.watermark_before if row.kind == CycleKind.INCREMENTAL else None
         pages = self.source.changes(self.frame.attributes, watermark=watermark, position=row.position)
         batch: list[Page] = []
-        with Ahead(pages) as ahead:
+        with Ahead(_stamped(pages, self.ways.now)) as ahead:
             try:
                 while (page := ahead.next(self._stop_if_asked)) is not None:
                     batch.append(page)
@@ -284,7 +284,7 @@ class _Walk:
             part = Part()
             for first in range(0, len(seen), PEOPLE_PER_COMMIT):
                 batch = seen[first : first + PEOPLE_PER_COMMIT]
-                part.add(take_seen(session, self.frame, self.source, batch, now))
+                part.add(take_seen(session, self.frame, self.source, batch, now, pages[0].asked_at))
             if cycle.kind == CycleKind.INITIAL and not cycle.options.get("first"):
                 remember_sighting(session, self.frame, number, seen)
             part.counts["pages"] = len(pages)
@@ -373,6 +373,14 @@ class _Walk:
                     raise
             self.ways.sleep(float(attempt))
         raise AssertionError("unreachable")
+
+
+def _stamped(pages: Iterator[Page], now: Callable[[], datetime]) -> Iterator[Page]:
+    """The pages, each with the moment in which it was asked for."""
+    asked_at = now()
+    for page in pages:
+        yield replace(page, asked_at=asked_at)
+        asked_at = now()
 
 
 def _rests(cycle: Cycle, connector: Connector, now: datetime) -> bool:

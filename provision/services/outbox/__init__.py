@@ -15,7 +15,7 @@ doubts      outcomes that nobody knows, and what a dead worker left
 """
 
 from provision.services.outbox.answers import approve, asking, cancel, decline, retry
-from provision.services.outbox.claiming import AT_ONCE, Claim, Claimed, claim, open_for
+from provision.services.outbox.claiming import AT_ONCE, LEASE, Claim, Claimed, claim, open_for
 from provision.services.outbox.doubts import Doubt, Look, doubts, recover, resolve
 from provision.services.outbox.drifting import Met, drifting
 from provision.services.outbox.enqueueing import (
@@ -34,6 +34,7 @@ from provision.services.outbox.settling import settle
 
 __all__ = [
     "AT_ONCE",
+    "LEASE",
     "NOBODY_ASKED",
     "ONE_OF_MANY",
     "SOMEBODY_WAITS",

@@ -14,10 +14,19 @@ import sqlalchemy as sa
 import structlog
 from sqlmodel import Session
 
-from provision.core.planning import WHOLE, Plan, idle, judge_outgoing
+from provision.core.planning import WHOLE, Plan, idle, judge_outgoing, sending, sent
 from provision.core.ports import Write
 from provision.core.tables import Connector
-from provision.core.vocabulary import Approval, Asks, ConnectorState, OperationKind, OperationState, Outcome, Situation
+from provision.core.vocabulary import (
+    Approval,
+    Asks,
+    ConnectorState,
+    OperationKind,
+    OperationState,
+    Outcome,
+    Situation,
+    key,
+)
 from provision.db import among, encoded, moment, unlocked, update_many
 from provision.services import events
 from provision.services.outbox.reckoning import (
@@ -316,12 +325,21 @@ def _mark(session: Session, app: App, running: Sequence[Claimed], now: datetime)
     ]  # fmt: skip
     update_many(session, OPERATIONS, _RUNNING, rows)
     made = [one for one in running if one.plan.kind is OperationKind.CREATE]
-    update_many(session, ACCOUNTS, ("intent", "sent_at"), [_sent(session, app, one, now) for one in made])
+    update_many(session, ACCOUNTS, ("name", "intent", "sent_at"), [_sent(session, app, one, now) for one in made])
+    rest = [one for one in running if one.plan.kind is not OperationKind.CREATE]
+    update_many(session, ACCOUNTS, ("pushed",), [_pushed(one) for one in rest])
 
 
 def _sent(session: Session, app: App, one: Claimed, now: datetime) -> tuple[Any, ...]:
     """Under which name it goes out: whatever is edited meanwhile, the same person is never sent under another."""
     account = one.case.account
     earlier = account["sent_at"] if "sent" in account["intent"] else None
-    sent = {name: value for name, value in one.plan.values.items() if name in app.evidence}
-    return encoded({**account["intent"], "sent": sent}), moment(session, earlier or now), account["id"]
+    told = {name: value for name, value in one.plan.values.items() if name in app.evidence}
+    name, intent = key(told.get(app.rules.sign_in)) or account["name"], {**account["intent"], "sent": told}
+    return name, encoded(intent), moment(session, earlier or now), account["id"]
+
+
+def _pushed(one: Claimed) -> tuple[Any, ...]:
+    """Until an answer comes, nobody knows whether it is there: it is sent again whatever is seen there."""
+    account, values = one.case.account, sent(one.plan.kind, one.plan.changes)
+    return encoded(sending(account["pushed"], values)), account["id"]

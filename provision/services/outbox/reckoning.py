@@ -46,7 +46,7 @@ HOLD = 10.0
 LONGEST_HOLD = 60.0
 _ACCOUNT = (
     "id", "user_id", "anchor", "name", "correlation", "situation", "enabled", "standing", "observed", "absorbed",
-    "removed", "declined", "intent", "sent_at", "stale",
+    "removed", "declined", "intent", "pushed", "sent_at", "stale",
 )  # fmt: skip
 _USER = ("id", "lifecycle", "extra", "manager_id", "deleted_at", *USER_ATTRIBUTES)
 Row = Mapping[str, Any]
@@ -184,8 +184,8 @@ def people(session: Session, tenant_id: int, ids: Iterable[int | None]) -> dict[
 def blank(user_id: int) -> Row:
     """An account that has no row yet."""
     row: dict[str, Any] = dict.fromkeys(_ACCOUNT)
-    empty: dict[str, Any] = {"observed": {}, "absorbed": {}, "standing": {}, "intent": {}, "name": "", "stale": False}
-    return {**row, **empty, "situation": Situation.ABSENT, "user_id": user_id}
+    empty: dict[str, Any] = {name: {} for name in ("observed", "absorbed", "standing", "intent", "pushed")}
+    return {**row, **empty, "name": "", "stale": False, "situation": Situation.ABSENT, "user_id": user_id}
 
 
 def reckon(session: Session, app: App, rows: Collection[Row]) -> list[Case]:
@@ -252,5 +252,6 @@ def _there(app: App, row: Row) -> There:
         base=row["absorbed"] or None,
         removed=row["removed"],
         intent=row["intent"],
+        pushed=row["pushed"],
         protection=protection.judge(row["anchor"], row["name"], row["standing"], row["intent"], app.facts, app.scope),
     )

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from provision.core.planning import Plan
+from provision.core.planning import Plan, answered, sending, sent, settled_down
 from provision.core.ports import MANAGER, Appearance, Outcome, OutsideError, Record
 from provision.core.tables import Connector
 from provision.core.vocabulary import ConnectorState, OperationKind, OperationState, Situation, key
@@ -28,8 +28,8 @@ UNTIL_SEATS = timedelta(minutes=10)
 SUPERSEDED: Mapping[str, Any] = {"code": "superseded", "params": {}}
 _CLOSED = ("state", "settled_at", "lease_until", "error", "alone", "deaths", "request_id")
 _SEEN = (
-    "anchor", "name", "enabled", "standing", "observed", "absorbed", "intent", "observed_hash", "observed_at", "situation",
-    "removed",
+    "anchor", "name", "enabled", "standing", "observed", "absorbed", "intent", "pushed", "observed_hash", "observed_at",
+    "situation", "removed",
 )  # fmt: skip
 Appear = Callable[[Mapping[str, Any]], Appearance]
 
@@ -83,6 +83,7 @@ class Settlement:
     late: list[Callable[[], None]] = field(default_factory=list)
     closed: list[tuple[Any, ...]] = field(default_factory=list)
     seen: list[tuple[Any, ...]] = field(default_factory=list)
+    pushed: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -92,7 +93,8 @@ class Settlement:
         """Write what was kept for the end, let what is left of creates go on by itself, then the events."""
         update_many(self.session, OPERATIONS, _CLOSED, self.closed)
         update_many(self.session, ACCOUNTS, _SEEN, self.seen)
-        self.closed, self.seen = [], []
+        update_many(self.session, ACCOUNTS, ("pushed",), [(encoded(told), one) for one, told in self.pushed.items()])
+        self.closed, self.seen, self.pushed = [], [], {}
         again = self.again | set(self._reports())
         if again:
             enqueue_accounts(self.session, self.app, again, self.order)
@@ -170,14 +172,35 @@ class Settlement:
         moved = {*one.plan.values, *([MANAGER] if one.plan.moves_manager else [])} - set(one.outcome.left)
         base = record.values if fresh else {name: observed.get(name) for name in moved}
         standing, absorbed = {**account["standing"], **look.standing}, {**account["absorbed"], **base}
-        told = [encoded(part) for part in (standing, observed, absorbed, intent)]
+        told = [encoded(part) for part in (standing, observed, absorbed, intent, self.answered(one))]
         name, at = key(look.name) or account["name"], moment(self.session, self.now)
         situation = Situation.LINKED.value
         self.seen.append((record.anchor, name, look.enabled, *told, None, at, situation, None, account["id"]))
 
-    def gone(self, account: Row, intent: Mapping[str, Any], *, removed: str) -> None:
+    def gone(self, one: Result, intent: Mapping[str, Any], *, removed: str) -> None:
         """It is there no more; ``removed`` as an import would say it."""
+        account, deleted = one.account, one.kind is OperationKind.DELETE
         self.write(account, situation=Situation.GONE.value, removed=removed, intent=intent, stale=False)
+        self.pushed[account["id"]] = self.answered(one) if deleted else settled_down(account["pushed"])
+
+    def answered(self, one: Result) -> dict[str, Any]:
+        """What is still unsure about an account after an answer."""
+        if one.kind is OperationKind.CREATE:
+            return dict(one.account["pushed"])
+        before, left = one.claimed.case.account["pushed"], one.outcome.left
+        doubtful = {name: bool(getattr(error, "sent", False)) for name, error in left.items()}
+        return answered(one.account["pushed"], before, one.kind, one.plan.changes, doubtful, self.now)
+
+    def not_there(self, one: Result) -> None:
+        """What was sent certainly had no effect: only what was unsure before it is so still."""
+        if one.kind is not OperationKind.CREATE:
+            self.pushed[one.account["id"]] = one.claimed.case.account["pushed"]
+
+    def overtaken(self, one: Result) -> None:
+        """We were believed dead, and yet what we sent may have arrived after what was settled meanwhile: it is sent again."""
+        if one.kind is not OperationKind.CREATE:
+            self.pushed[one.account["id"]] = sending(one.account["pushed"], sent(one.kind, one.plan.changes))
+            self.again.add(one.account["id"])
 
     def forget_name(self, one: Result, *, surely: bool = False) -> None:
         """The create certainly left nothing there, so nothing binds the next attempt to its name."""

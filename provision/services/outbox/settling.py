@@ -52,11 +52,13 @@ def settle(
     work, accounts = begin(session, app, ids, anchors, appear, order_of(now, kinds), chance)
     ours = held(session, [claimed for claimed, _ in results], OperationState.RUNNING)
     for claimed, outcome in results:
+        one = Result(claimed, outcome, accounts[claimed.operation["account_id"]], ms)
         if claimed.id not in ours:
             work.counts["lost"] += 1
+            if outcome.error is None or getattr(outcome.error, "sent", False):
+                work.overtaken(one)
             log.warning("settlement came too late", operation=claimed.id, fence=claimed.fence)
             continue
-        one = Result(claimed, outcome, accounts[claimed.operation["account_id"]], ms)
         if outcome.error is None:
             done(work, one, _DONE[one.kind])
         else:
@@ -71,7 +73,7 @@ def done(work: Settlement, one: Result, action: str) -> None:
     account, record = one.account, one.outcome.record
     intent = still_intended(account["intent"], one.plan, one.outcome.left)
     if one.kind is OperationKind.DELETE:
-        work.gone(account, intent, removed=work.app.deleted)
+        work.gone(one, intent, removed=work.app.deleted)
     elif record is None or not work.bind(account, record):
         work.block(one, Refused("linked_elsewhere"))
         return
@@ -119,6 +121,8 @@ def _not_done(work: Settlement, one: Result) -> None:
     if one.kind is OperationKind.DELETE and isinstance(one.error, Missing):
         _already_gone(work, one)
         return
+    if not getattr(one.error, "sent", False):
+        work.not_there(one)
     since = one.account["sent_at"]
     age = None if since is None else (work.now - since).total_seconds()
     decision = decide(one.error, one.kind, one.claimed.attempt, age, chance=work.chance)
@@ -127,7 +131,7 @@ def _not_done(work: Settlement, one: Result) -> None:
 
 def _already_gone(work: Settlement, one: Result) -> None:
     """Somebody else deleted it first: what was wanted is so."""
-    work.gone(one.account, still_intended(one.account["intent"], one.plan), removed=work.app.deleted)
+    work.gone(one, still_intended(one.account["intent"], one.plan), removed=work.app.deleted)
     work.close(one, OperationState.DONE)
     work.tell(one, "account.deleted", already=True)
     work.counts["done"] += 1
@@ -183,7 +187,7 @@ def _gone(work: Settlement, one: Result, _: Decision) -> None:
     """It is no longer there: a person decides, nothing is made again by itself."""
     restoring = one.kind is OperationKind.RESTORE
     intent = {name: value for name, value in one.account["intent"].items() if name != "restore"}
-    work.gone(one.account, intent, removed="purged" if restoring else work.app.deleted)
+    work.gone(one, intent, removed="purged" if restoring else work.app.deleted)
     why: OutsideError = Refused("restore_too_late" if restoring else "account_gone", request_id=one.error.request_id)
     work.close(one, OperationState.FAILED, told(why))
     work.tell(one, "account.gone", why)

@@ -167,13 +167,12 @@ def _decide(session: Session, tenant_id: int, ids: Sequence[int], how: Move) -> 
     query = select(Account).where(Account.tenant_id == tenant_id, among(session, col(Account.user_id), ids))
     for account in session.exec(query).all():
         kept = {name: value for name, value in account.intent.items() if name not in (ENABLED, BY_HAND, "restore")}
-        if how in _TAKING:
-            account.intent = {**kept, BY_HAND: True}
-        elif how is Move.ENABLE:
-            account.intent = {**kept, ENABLED: True}
-        else:
-            wish = account.intent.get("restore") or {}
-            account.intent = {**kept, ENABLED: True, "restore": wish}
+        decided: dict[str, Any] = {BY_HAND: True} if how in _TAKING else {ENABLED: True}
+        wish = account.intent.get("restore", {} if how is Move.RESTORE else None)
+        if wish is not None and how is not Move.DELETE:
+            # Whoever is held back before they are back there is still to come back.
+            decided["restore"] = wish
+        account.intent = {**kept, **decided}
         account.declined = None
         session.add(account)
     session.flush()

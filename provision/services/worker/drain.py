@@ -213,6 +213,9 @@ class _Drain:
         began = time.monotonic()
         if flight.doubts:
             return _Landed(looks=[self._look(flight.app, doubt) for doubt in flight.doubts])
+        if self.ways.now() >= max(one.sent_at for one in flight.claimed) + outbox.LEASE:
+            # We slept so long that we are believed dead: somebody else may have sent it, and more, meanwhile.
+            return _Landed(outcomes=[Outcome(error=Unreachable("internal", sent=False)) for _ in flight.claimed])
         writes = [one.write(flight.app, str(uuid.uuid4()), initial(secrets.token_bytes)) for one in flight.claimed]
         self.mine.bucket.take(sum(write.cost for write in writes))
         try:
@@ -255,7 +258,7 @@ class _Drain:
     def _settle(self, flight: _Flight, landed: _Landed) -> None:
         if flight.doubts:
             self.at("after_look")
-            self.counts += self._resolved(flight, landed)
+            self.counts += self._resolved(flight.app, list(zip(flight.doubts, landed.looks, strict=True)))
             return
         self.at("after_send")
         results = list(zip(flight.claimed, landed.outcomes, strict=True))
@@ -282,19 +285,32 @@ class _Drain:
                 log.exception("an answer could not be stored", operation=results[0][0].id)
                 if results[0][1].record is None and results[0][1].error is not None:
                     raise
-                unfit = [(results[0][0], Outcome(error=Unreachable("internal", sent=False)))]
+                unfit = [(results[0][0], Outcome(error=Unreachable("internal", sent=True)))]
                 return self._settled(flight, unfit, ms)
         middle = len(results) // 2
         return self._settled(flight, results[:middle], ms) + self._settled(flight, results[middle:], ms)
 
-    def _resolved(self, flight: _Flight, landed: _Landed) -> Counter[str]:
-        looks = list(zip(flight.doubts, landed.looks, strict=True))
-        return self._commit(
-            lambda session: outbox.resolve(
-                session, flight.app, looks, appear=self.port.appearance, now=self.ways.now(),
+    def _resolved(self, app: App, looks: Sequence[tuple[Doubt, Look]]) -> Counter[str]:
+        """The same for look-ups: what cannot be stored is looked up again later."""
+
+        def work(session: Session) -> Counter[str]:
+            return outbox.resolve(
+                session, app, looks, appear=self.port.appearance, now=self.ways.now(),
                 kinds=self.ways.kinds, chance=self.ways.chance(),
-            )
-        )  # fmt: skip
+            )  # fmt: skip
+
+        try:
+            return self._commit(work)
+        except _PASSING:
+            raise
+        except _UNFIT:
+            if len(looks) == 1:
+                log.exception("a look-up could not be stored", operation=looks[0][0].claimed.id)
+                if looks[0][1].error is not None:
+                    raise
+                return self._resolved(app, [(looks[0][0], Look(error=Unreachable("internal", sent=False)))])
+        middle = len(looks) // 2
+        return self._resolved(app, looks[:middle]) + self._resolved(app, looks[middle:])
 
     def _adapt(self, outcomes: Sequence[Outcome]) -> None:
         """More calls at once while they are answered, fewer when we are told to wait."""

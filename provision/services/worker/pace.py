@@ -15,8 +15,8 @@ from provision.services.cycles import Ways
 
 NARROWEST, WIDEST = 2, 8
 """Calls under way at once: where a throttled app goes down to, and the most there are threads for."""
-TOO_MANY = 10
-"""Operations without a usable answer, one after the other, that open the breaker."""
+TOO_MANY, ANSWERS = 10, 3
+"""Operations without a usable answer, one after the other, that open the breaker; and how many answers at least they lack."""
 FIRST_BREAK, LONGEST_BREAK = 30.0, 600.0
 OWN_FAULTS = frozenset({"internal", "manager_not_there"})
 """What says nothing about whether the app answers."""
@@ -59,11 +59,13 @@ class Bucket:
 class Breaker:
     """Opens when an app answers nobody any more, so that a day's work is not spent on knocking at a closed door.
 
-    Counts different operations that met no usable answer one after the other; a single one that goes wrong opens nothing.
-    Open, the app rests, each time twice as long; then one is tried alone.
+    Counts different operations that met no usable answer one after the other. A single one that goes wrong opens nothing,
+    nor does a single answer that got lost, however many operations it was for. Open, the app rests, each time twice as
+    long; then one is tried alone.
     """
 
     failed: set[int] = field(default_factory=set)
+    lacking: set[str] = field(default_factory=set)
     opened: int = 0
 
     def rest(self, ended: Iterable[tuple[int, OutsideError | None]]) -> float | None:
@@ -71,15 +73,22 @@ class Breaker:
         for operation, error in ended:
             if isinstance(error, Unreachable) and error.code not in OWN_FAULTS:
                 self.failed.add(operation)
+                # Those that went together lack one answer, and it has one name.
+                self.lacking.add(error.request_id or f"of {operation}")
             else:
-                self.failed.clear()
+                self._forget()
                 self.opened = 0
-        if len(self.failed) < (1 if self.opened else TOO_MANY):
+        enough = len(self.failed) >= TOO_MANY and len(self.lacking) >= ANSWERS
+        if not enough and not (self.opened and self.failed):
             return None
         self.opened += 1
-        self.failed.clear()
+        self._forget()
         seconds: float = FIRST_BREAK * 2 ** min(self.opened - 1, 10)
         return min(LONGEST_BREAK, seconds)
+
+    def _forget(self) -> None:
+        self.failed.clear()
+        self.lacking.clear()
 
     @property
     def tries(self) -> bool:
