@@ -35,6 +35,7 @@ faults: $(VENV)/.develop  ## The long fault runs: kills at every cut point
 
 bench: $(VENV)/.develop  ## The figures in time, as ratios
 	$(BIN)/python benchmarks/import.py
+	$(BIN)/python benchmarks/write.py
 
 vendor: $(VENV)/.develop  ## Fetch the front-end files again and compare them with their checksums
 	$(BIN)/python tools/vendor.py

@@ -89,9 +89,7 @@ class Outbound:
     def owed(self, user: User, names: Collection[str]) -> dict[str, str | None]:
         """Tell what an account should hold in these attributes, whatever it holds; None to clear it."""
         lines = [line for line in self._lines if line.target in names and line.owner is not Owner.THEIRS]
-        held = {line.target: _fitting(line, user) for line in lines}
-        required = {line.target for line in lines if line.required}
-        return {name: value for name, value in held.items() if value is not None or name not in required}
+        return {line.target: _fitting(line, user) for line in lines if not line.kept or line.read(user) is not None}
 
 
 def compile_outbound(rows: Sequence[Row], schema: Sequence[Attribute] = ()) -> Outbound:

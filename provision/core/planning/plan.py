@@ -196,9 +196,7 @@ def _due(person: Person, there: There, rules: Rules) -> Plan:
         return _create(person, there, rules) if person.lifecycle is Lifecycle.ACTIVE else Plan()
     if person.lifecycle is Lifecycle.LEFT:
         return _leave(person, there, rules)
-    if open_end:
-        return _brought_back(person, there)
-    return _update(person, there, rules, _wanted_enabled(person, there))
+    return _brought_back(person, there) if open_end else _update(person, there, rules, _wanted_enabled(person, there))
 
 
 def _gone(person: Person, there: There) -> Plan:
