@@ -130,7 +130,8 @@ def _token() -> str:
 
 def _refuse_plain() -> None:
     """Refuse what came over plain http, unless from this machine: redirecting would bless a token already told."""
-    told = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip()
+    believed = house().settings.trusted_proxies > 0
+    told = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() if believed else ""
     if (told or request.scheme) == "https":
         return
     try:

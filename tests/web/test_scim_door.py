@@ -105,12 +105,20 @@ def test_use_is_noted_once_a_minute(okta: Pusher, house: House, clock: Clock) ->
 
 
 @pytest.mark.parametrize(
-    ("remote", "forwarded", "status"),
-    [("127.0.0.1", None, 200), ("10.0.0.7", None, 403), ("10.0.0.7", "https", 200), ("127.0.0.1", "http", 403)],
+    ("remote", "forwarded", "proxies", "status"),
+    [
+        ("127.0.0.1", None, 0, 200),
+        ("10.0.0.7", None, 0, 403),
+        ("10.0.0.7", "https", 0, 403),
+        ("10.0.0.7", "https", 1, 200),
+        ("127.0.0.1", "http", 1, 403),
+        ("127.0.0.1", "http", 0, 200),
+    ],
 )
 def test_plain_http_is_taken_from_this_machine_only(
-    okta: Pusher, remote: str, forwarded: str | None, status: int
+    okta: Pusher, house: House, remote: str, forwarded: str | None, proxies: int, status: int
 ) -> None:
+    object.__setattr__(house, "settings", house.settings.model_copy(update={"trusted_proxies": proxies}))
     headers = {"X-Forwarded-Proto": forwarded} if forwarded else {}
     answer = okta.get("/Users", headers=headers, environ_base={"REMOTE_ADDR": remote})
     assert answer.status_code == status
