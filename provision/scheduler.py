@@ -11,7 +11,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from provision.house import LEADER, House
-from provision.services import activation, cycles, following, mail, settings, tenants, worker
+from provision.services import activation, cycles, following, mail, notices, settings, tenants, worker
 from provision.services.errors import ServiceError
 
 log = structlog.get_logger()
@@ -68,6 +68,14 @@ def remind(house: House) -> None:
         following.remind(house.db.writing, number, house.now(), vault=house.vault, kinds=house.kinds)
 
 
+def tell_owners(house: House) -> None:
+    """Mails about what stopped or is about to."""
+    with house.db.reading() as session:
+        numbers = [row.id or 0 for row in tenants.of_all(session)]
+    for number in numbers:
+        notices.tell_owners(house.db.writing, number, house.now(), house.settings.public_url)
+
+
 def _tenants(house: House, wish: str) -> list[int]:
     """The tenants that chose something, so that nothing is written for the others."""
     with house.db.reading() as session:
@@ -81,6 +89,7 @@ TIMETABLE = (
     Timer("settle lapsed links", 30, settle_lapsed_links),
     Timer("invite who was created", 15, invite_created),
     Timer("remind", 300, remind),
+    Timer("tell owners", 60, tell_owners),
 )
 
 

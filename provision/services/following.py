@@ -19,6 +19,7 @@ from provision.core.tables import Account, Activation, Connector, Mail, Operatio
 from provision.core.vocabulary import Lifecycle, MailState, MailTemplate, OperationKind, OperationState
 from provision.db import among
 from provision.services import activation, mail, settings
+from provision.services.tenants import locked
 from provision.vault import Vault
 
 Writing = Callable[[], AbstractContextManager[Session]]
@@ -50,6 +51,7 @@ def invite_created(writing: Writing, tenant_id: int, now: datetime, *, vault: Va
     Who cannot be helped stays on Onboarding Status with the reason and is not written down again and again.
     """
     with writing() as session:
+        locked(session, tenant_id)
         since = settings.automatic_since(session, tenant_id)
         if since is None:
             return 0
@@ -68,6 +70,7 @@ def remind(writing: Writing, tenant_id: int, now: datetime, *, vault: Vault, kin
     The same link goes out again while it works; one that has expired is replaced.
     """
     with writing() as session:
+        locked(session, tenant_id)
         chosen = settings.onboarding(session, tenant_id)
         if not chosen.reminders:
             return 0

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from provision.core.tables import Tenant
+from provision.db import for_update
 from provision.services import events
 from provision.services.errors import Conflict, Invalid, NotFound
 
@@ -43,6 +44,12 @@ def by_id(session: Session, tenant_id: int) -> Tenant:
     if row is None:
         raise NotFound("tenant_not_found", slug=str(tenant_id))
     return row
+
+
+def locked(session: Session, tenant_id: int) -> Tenant:
+    """The organisation's row, which no other process holds meanwhile: what is done by itself is done by one at a time."""
+    found: Tenant = session.exec(for_update(session, select(Tenant).where(Tenant.id == tenant_id))).one()
+    return found
 
 
 def of_all(session: Session) -> list[Tenant]:

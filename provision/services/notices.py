@@ -1,0 +1,92 @@
+"""What owners are told by mail without asking: an app was stopped, a secret is about to expire. Each of it once.
+
+Owns whom and when; the words are letters. What needs a person stands on Home as well.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from provision.core.tables import Connector, Event, Grant, Mail, Operator
+from provision.core.vocabulary import ConnectorState, MailTemplate, Role
+from provision.services import mail, settings
+from provision.services.mail import Asked
+from provision.services.tenants import locked
+
+Writing = Callable[[], AbstractContextManager[Session]]
+BEFORE = (3, 14, 30)
+"""Days before a secret's end at which owners hear of it."""
+_TEMPLATES = (MailTemplate.QUARANTINE, MailTemplate.SECRET)
+_LATELY = 500
+
+
+def tell_owners(writing: Writing, tenant_id: int, now: datetime, public_url: str) -> int:
+    """Ask for the mails that are due to this tenant's owners; return how many."""
+    with writing() as session:
+        slug = locked(session, tenant_id).slug
+        rows = session.exec(select(Connector).where(Connector.tenant_id == tenant_id)).all()
+        news = [one for row in rows for one in _news(session, row, now, f"{public_url}/t/{slug}/apps/{row.id}")]
+        if not news:
+            return 0
+        told, owners = _told(session, tenant_id), _owners(session, tenant_id)
+        language = settings.onboarding(session, tenant_id).language
+        asked = 0
+        for template, params in news:
+            if params["about"] not in told:
+                letters = [Asked(address, language, params=params) for address in owners]
+                asked += len(mail.enqueue_many(session, tenant_id, template, letters, now))
+        return asked
+
+
+def _news(session: Session, row: Connector, now: datetime, page: str) -> Iterator[tuple[MailTemplate, dict[str, Any]]]:
+    """What there is to tell of one app, with a key by which it is told once."""
+    if row.state == ConnectorState.QUARANTINED:
+        query = sa.select(sa.func.max(col(Event.id))).where(
+            col(Event.tenant_id) == row.tenant_id,
+            col(Event.connector_id) == row.id,
+            col(Event.action) == "connector.quarantined",
+        )
+        yield (
+            MailTemplate.QUARANTINE,
+            {"app": row.name, "page": page, "about": f"stop {row.id} {session.scalar(query)}"},
+        )
+    expires = _moment(row.facts.get("secret_expires_at"))
+    if expires is not None and expires > now:
+        near = next((days for days in BEFORE if expires - now <= timedelta(days=days)), None)
+        if near is not None:
+            about = f"secret {row.id} {expires.isoformat()} {near}"
+            yield MailTemplate.SECRET, {"app": row.name, "page": page, "until": expires.isoformat(), "about": about}
+
+
+def _told(session: Session, tenant_id: int) -> set[str]:
+    query = select(Mail.params).where(Mail.tenant_id == tenant_id, col(Mail.template).in_(_TEMPLATES))
+    found = session.exec(query.order_by(col(Mail.id).desc()).limit(_LATELY)).all()
+    return {str(params.get("about")) for params in found}
+
+
+def _owners(session: Session, tenant_id: int) -> list[str]:
+    query = (
+        select(Operator.email)
+        .join(Grant, col(Grant.operator_id) == col(Operator.id))
+        .where(
+            Grant.role == Role.OWNER,
+            col(Operator.disabled_at).is_(None),
+            sa.or_(col(Grant.tenant_id).is_(None), col(Grant.tenant_id) == tenant_id),
+        )
+        .distinct()
+        .order_by(Operator.email)
+    )
+    return list(session.exec(query).all())
+
+
+def _moment(text: Any) -> datetime | None:
+    """A time in the facts, which came from outside."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
