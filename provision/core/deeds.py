@@ -87,6 +87,7 @@ DEEDS: Mapping[str, Deed] = {
     "user.joined_group": Deed("change", "update", "Joined a group"),
     "user.left": Deed("user", "left", "Left here, because the account in %(app)s is gone or inactive"),
     "user.parted_group": Deed("change", "update", "Taken out of a group"),
+    "user.password_pushed": Deed("change", "update", "A password that %(app)s sent was set"),
     "user.reactivated": Deed("user", "active", "Active again, because %(app)s says so"),
     "user.restored": Deed("user", "active", "Restored here"),
     "user.suspended": Deed("user", "suspended", "Suspended here, because the account in %(app)s is gone or inactive"),

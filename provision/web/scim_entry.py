@@ -110,12 +110,16 @@ def admit() -> None:
             tokens.touch(session, bearer.token_id, g.now)
     g.bearer, g.scim_passwords = bearer, bool(row.config.get("initial_secrets"))
     g.scim_service = service(own, g.scim_passwords, house().vault.derived("scim"))
-    g.scim_desk = ScimHandler(g.scim_service, _storage(row))
+    g.scim_client = _client(row)
+    g.scim_desk = ScimHandler(g.scim_service, _storage(g.scim_client))
 
 
-def _storage(row: Any) -> scim.Accounts:
+def _client(row: Any) -> Client:
     takes_over = bool(row.features.get(Feature.IMPORT)) and row.state == ConnectorState.ACTIVE
-    client = Client(row.tenant_id, row.id, row.name, takes_over, house().kinds, house().connect(row))
+    return Client(row.tenant_id, row.id, row.name, takes_over, house().kinds, house().connect(row))
+
+
+def _storage(client: Client) -> scim.Accounts:
     doors = scim.Doors(house().db.reading, house().db.writing, house().now)
     searching = request.path.endswith("/.search")
     writes = request.method not in _SAFE and not searching

@@ -83,8 +83,12 @@ class Server(ScimServer):
     def _make_view(self, route: Route) -> Any:
         """One route, served by whatever serves this request."""
 
-        def view(**_values: str) -> Response:
-            return self._to_response(getattr(g.scim_desk, route.operation.value)(self.read_request()))
+        def view(resource_id: str = "", **_values: str) -> Response:
+            answer = getattr(g.scim_desk, route.operation.value)(self.read_request())
+            if g.get("scim_sent") and answer.status < 300:
+                number = resource_id or str((answer.body or {}).get("id", ""))
+                scim.pass_on(house().ways(), g.scim_client, int(number), g.pop("scim_sent"))
+            return self._to_response(answer)
 
         return guard.bearer(view)
 
@@ -163,6 +167,8 @@ def _refuse(payload: Any, operation: Operation) -> None:
     sent = dialects.passwords(payload) if operation in _MEANT else []
     if sent and (operation is Operation.bulk or not g.scim_passwords):
         raise InvalidValueException(detail="A password is not taken here; people choose their own")
+    if sent:
+        g.scim_sent = sent[-1]
     if operation is Operation.search_with_body and isinstance(payload, dict):
         for name in payload:
             if name.casefold() == "filter" and isinstance(payload[name], str):

@@ -374,3 +374,23 @@ def test_a_password_is_refused_and_stands_nowhere(okta: Pusher, house: House, na
         assert CANARY not in repr([row.model_dump() for row in session.exec(select(Account)).all()])
     out, err = capfd.readouterr()
     assert CANARY not in out + err
+
+
+def test_where_the_owner_allows_it_a_password_is_set_there_at_once_and_kept_nowhere(
+    app: Flask, house: House, cast: Cast, clock: Clock, desk: Desk, capfd: Any
+) -> None:
+    client = Pusher(app, house, cast.contoso, clock, "With passwords", initial_secrets=True)
+    number = client.hire("jane.doe", password=CANARY)  # no account there yet: nothing to set
+    desk.drain()
+    own = house.connect
+    object.__setattr__(house, "connect", lambda row: desk.there if row.id == desk.app else own(row))
+    answer = client.patch(f"/Users/{number}", {"op": "replace", "path": "password", "value": CANARY})
+    assert answer.status_code == 204, answer.text
+    assert list(desk.there.passwords.values()) == [CANARY]
+    assert [event.outcome for event, _ in desk.told("user.password_pushed")] == ["done"]
+    assert "password" not in client.get(f"/Users/{number}").json
+    with house.db.reading() as session:
+        rows = [row.model_dump() for table in (Account, User, Operation) for row in session.exec(select(table)).all()]  # type: ignore[call-overload]
+    assert CANARY not in repr(rows)
+    out, err = capfd.readouterr()
+    assert CANARY not in out + err
