@@ -42,7 +42,7 @@ def test_people_are_listed_searched_and_shown_by_column_names(connected: Command
     shown = connected("user", "show", "contoso", someone["email"], "--json").json
     assert shown["surname"] == someone["surname"]
     assert [account["situation"] for account in shown["accounts"]] == ["linked"]
-    assert [event["action"] for event in shown["timeline"]] == ["user.created"]
+    assert shown["timeline"][-1]["action"] == "user.created"
 
 
 def test_the_report_comes_as_table_csv_and_json(connected: Command) -> None:

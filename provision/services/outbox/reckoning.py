@@ -166,7 +166,8 @@ def accounts(session: Session, app: App, *conditions: Any, lock: bool = False) -
     query = sa.select(*(ACCOUNTS.c[name] for name in _ACCOUNT)).where(
         ACCOUNTS.c.tenant_id == app.tenant_id, ACCOUNTS.c.connector_id == app.id, *conditions
     )
-    query = query.order_by(ACCOUNTS.c.id)
+    # The plus keeps SQLite from walking every account of a tenant in this order, only to spare itself sorting a few.
+    query = query.order_by(sa.literal_column("+accounts.id"))
     return [dict(row) for row in session.execute(for_update(session, query) if lock else query).mappings()]
 
 
