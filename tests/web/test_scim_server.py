@@ -7,10 +7,11 @@ import pytest
 from flask import Flask
 from sqlmodel import col, select
 
+from provision.core.mapping import Row
 from provision.core.tables import Account, Cycle, Operation, User
-from provision.core.vocabulary import CycleState, Lifecycle, OperationKind, Situation, WhenGone
+from provision.core.vocabulary import CycleState, Direction, Lifecycle, OperationKind, Owner, Situation, WhenGone
 from provision.house import House
-from provision.services import groups, users
+from provision.services import connectors, groups, mappings, users
 from tests.cast import Browser, Cast, Clock
 from tests.services.outgoing import Desk
 from tests.web.scim import BULK, ENTERPRISE, GROUP, OURS, USER, Pusher
@@ -270,6 +271,22 @@ def test_our_own_attributes_come_in_by_our_extension(okta: Pusher) -> None:
     person = okta.person(number)
     assert (person.private_email, person.usage_location) == ("j@home.example", "DE")
     assert okta.get(f"/Users/{number}").json[OURS] == {"privateEmail": "j@home.example", "usageLocation": "DE"}
+
+
+def test_an_attribute_that_the_tenant_added_can_be_sent_and_mapped(okta: Pusher, house: House, clock: Clock) -> None:
+    with house.db.writing() as session:
+        mappings.add_attribute(session, okta.tenant, "Cost centre", "ada", clock())
+        row = connectors.get(session, okta.tenant, okta.connector)
+        schema = house.kinds[row.kind].attributes(row.facts)
+        known = mappings.rows(session, okta.tenant, okta.connector)
+        own = Row(Direction.IN, "extra.cost_centre", f"{OURS}:costCentre", owner=Owner.THEIRS)
+        mappings.save(session, okta.tenant, okta.connector, [*known, own], schema, "ada", clock())
+    number = okta.hire("jane.doe", **{OURS: {"costCentre": "4711"}})
+    assert okta.person(number).extra == {"cost_centre": "4711"}
+    connectors.check(house.db.writing, house.connect, okta.tenant, okta.connector, "ada", clock)
+    with house.db.reading() as session:
+        row = connectors.get(session, okta.tenant, okta.connector)
+        assert f"{OURS}:costCentre" in [one.name for one in house.kinds[row.kind].attributes(row.facts)]
 
 
 # -- What a client sees ----------------------------------------------------------------------------------------------------

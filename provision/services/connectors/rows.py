@@ -83,6 +83,7 @@ def add(  # noqa: PLR0913, PLR0917
     )
     session.add(row)
     session.flush()
+    note_attributes(session, tenant_id, now)
     for position, line in enumerate(kinds[kind].default_mappings):
         session.add(_default_row(row, line, position))
     said = [_entry(row, actor, "connector.added", after={"name": row.name, "kind": kind, **settings})]
@@ -261,6 +262,17 @@ def with_notes(connector: Connector, **changes: Any) -> dict[str, Any]:
     """The facts with some notes replaced; None removes one. Assign it: a JSON column does not see changes inside."""
     kept = {name: value for name, value in {**notes(connector), **changes}.items() if value is not None}
     return {**connector.facts, "notes": kept}
+
+
+def note_attributes(session: Session, tenant_id: int, now: datetime) -> None:
+    """Let every app that pushes know the attributes that the tenant has added: it may send them, so they can be mapped."""
+    query = select(tables.CustomAttribute).where(tables.CustomAttribute.tenant_id == tenant_id)
+    known = [[one.name, one.label] for one in session.exec(query.order_by(col(tables.CustomAttribute.name)))]
+    for row in of(session, tenant_id):
+        if row.kind == Kind.SCIM_SOURCE and known:
+            row.facts = with_notes(row, own={"at": now.isoformat(), "attributes": known})
+            session.add(row)
+    session.flush()
 
 
 def note(

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from provision.core.tables import CustomAttribute
 from provision.core.vocabulary import USER_ATTRIBUTES
-from provision.services import events
+from provision.services import connectors, events
 from provision.services.errors import Conflict, Invalid
 
 EXTRA = "extra."
@@ -42,6 +42,7 @@ def add_attribute(session: Session, tenant_id: int, label: str, actor: str, now:
     row = CustomAttribute(tenant_id=tenant_id, name=name, label=label)
     session.add(row)
     session.flush()
+    connectors.note_attributes(session, tenant_id, now)
     said = events.Entry(actor, "attribute.added", after={"name": name, "label": label})
     events.append(session, tenant_id, [said], now)
     return row
