@@ -54,7 +54,10 @@ def add() -> Response:
             shared = foreseeing.sharing(session, g.tenant.id, given.get("username", ""), saved.user_id)
     except Invalid as error:
         with house().db.reading() as session:
-            return _form(session, None, given, error)
+            there = users.twice(session, g.tenant.id, given, order())
+            if there is None:
+                return _form(session, None, given, error)
+        return after(url_for("users.show", user=there), _("Created already; a second click adds nobody."), tone="info")
     if shared:
         flash(
             _("The username is also that of %(names)s. An app may refuse the second one.", names=", ".join(shared)),
@@ -186,6 +189,7 @@ def _form(
         "fields": _fields(session),
         "countries": _countries(str(values.get("usage_location") or "")),
         "fates": fates,
+        "lying": foreseeing.lying(session, tenant, str(values.get("email", ""))) if user is None else [],
         "shared": foreseeing.sharing(session, tenant, str(values.get("username", "")), number),
         "fixed": _fixed(session, number),
         "both": _both(session, stale) if stale else {},

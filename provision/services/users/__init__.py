@@ -51,7 +51,7 @@ from provision.services.users.moving import (
     restore,
 )
 from provision.services.users.records import records
-from provision.services.users.saving import Saved, Stale
+from provision.services.users.saving import Saved, Stale, twice
 from provision.services.users.showing import AccountView, Cell, Line, Person, named, show
 from provision.services.users.tracing import Trace, trace
 
@@ -103,5 +103,6 @@ __all__ = [
     "shown",
     "stand",
     "trace",
+    "twice",
     "unlink",
 ]

@@ -21,6 +21,7 @@ from provision.services.users.saving import (
     entry,
     follow,
     judge_address,
+    judge_clearing,
     load,
     make,
     now_of,
@@ -67,6 +68,7 @@ def edit(
     values = _judged(session, tenant_id, user_id, given)
     if values.get("email") and values["email"] != user.email:
         judge_address(session, tenant_id, user_id, str(values["email"]), order)
+    judge_clearing(session, tenant_id, [user_id], values, order)
     moved = put(session, user, values, order)
     if not moved:
         return Saved(user_id, user.version, (), ())
@@ -86,6 +88,7 @@ def edit_many(
     if alone:
         raise Invalid(alone)
     values = _judged(session, tenant_id, None, given)
+    judge_clearing(session, tenant_id, ids, values, order)
     told, moves, people = {}, {}, load(session, tenant_id, ids)
     for number, user in people.items():
         if user.lifecycle == Lifecycle.LEFT or not (moved := put(session, user, values, order)):

@@ -130,6 +130,26 @@ def fixed(session: Session, tenant_id: int, kinds: Mapping[Any, Any], user_id: i
     return told
 
 
+def lying(session: Session, tenant_id: int, email: str) -> list[tuple[str, int | None, str]]:
+    """Deleted accounts that had this address and can still come back: the app, and our person whose it was, if anybody's."""
+    if not email.strip():
+        return []
+    query = (
+        select(Connector.name, User)
+        .join(Account, col(Account.connector_id) == col(Connector.id))
+        .outerjoin(User, sa.and_(col(User.id) == col(Account.user_id), col(User.tenant_id) == tenant_id))
+        .where(
+            Account.tenant_id == tenant_id,
+            Connector.tenant_id == tenant_id,
+            Account.name == key(email),
+            Account.situation == Situation.GONE,
+            Account.removed == "restorable",
+        )
+    )
+    found = session.exec(query.limit(_SAMPLE)).all()
+    return [(app, user.id if user else None, shown(user.model_dump()) if user else "") for app, user in found]
+
+
 def sharing(session: Session, tenant_id: int, username: str, besides: int | None = None) -> list[str]:
     """Who else here has this username: allowed, but a system may refuse the second one."""
     wanted = username.strip().lower()

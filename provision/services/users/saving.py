@@ -5,6 +5,7 @@ Owns every write to people that an operator asks for; decides nothing about what
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from provision.core.tables import Account, User
-from provision.core.vocabulary import USER_ATTRIBUTES, Feature, Lifecycle, Situation, key
+from provision.core.vocabulary import USER_ATTRIBUTES, Feature, Lifecycle, Owner, Situation, key
 from provision.db import among, for_update
 from provision.services import events, mappings, outbox
 from provision.services.errors import Conflict, Invalid, NotFound
@@ -20,6 +21,8 @@ from provision.services.outbox import Effect, Order
 from provision.services.users.finding import shown
 
 MANAGER = "manager_id"
+_A_MOMENT = timedelta(minutes=1)
+_TOLD_APART = ("given_name", "surname", "username", "email")
 
 
 class Stale(Conflict):
@@ -155,3 +158,44 @@ def judge_address(session: Session, tenant_id: int, user_id: int | None, email: 
         )
         if session.scalar(taken.limit(1)) is not None:
             raise Invalid({"email": "email_taken_there"}, app=app.name)
+
+
+def judge_clearing(
+    session: Session, tenant_id: int, user_ids: Collection[int], values: Mapping[str, Any], order: Order
+) -> None:
+    """Refuse to empty what an app that follows keeps once it is set: it would be half done. Raises Invalid at the field."""
+    cleared = {name for name, value in values.items() if value is None}
+    if not cleared:
+        return
+    for app in outbox.apps(session, tenant_id, order.kinds):
+        kept = {one.name for one in app.schema if not one.clearable and not one.required}
+        rows = mappings.rows(session, tenant_id, app.id) if kept and app.rules.features.get(Feature.EDIT) else []
+        for row in rows:
+            if row.flows_out and row.owner is not Owner.THEIRS and row.ours in cleared and row.theirs in kept:
+                _refuse_where_set(session, app, user_ids, row)
+
+
+def twice(session: Session, tenant_id: int, given: Mapping[str, Any], order: Order) -> int | None:
+    """The person whom the same form has added a moment ago: a second click adds nobody and is no mistake."""
+    query = select(User).where(
+        User.tenant_id == tenant_id,
+        User.email_key == key(str(given.get("email") or "")),
+        col(User.lifecycle) != Lifecycle.LEFT,
+        col(User.created_at) > order.now - _A_MOMENT,
+    )
+    for user in session.exec(query):
+        if all((getattr(user, name) or "") == str(given.get(name) or "").strip() for name in _TOLD_APART):
+            return user.id
+    return None
+
+
+def _refuse_where_set(session: Session, app: outbox.App, user_ids: Collection[int], row: Any) -> None:
+    held = sa.select(col(Account.id)).where(
+        col(Account.connector_id) == app.id,
+        col(Account.situation) == Situation.LINKED,
+        among(session, col(Account.user_id), set(user_ids)),
+        col(Account.observed)[row.theirs].as_string().is_not(None),
+    )
+    if session.scalar(held.limit(1)) is not None:
+        label = next((one.label for one in app.schema if one.name == row.theirs and one.label), row.theirs)
+        raise Invalid({row.ours: "not_clearable"}, attribute=label, app=app.name)
