@@ -71,7 +71,7 @@ def _told(need: Need) -> dict[str, Any]:
             "warn",
             "plug",
             _("%(app)s is not connected yet", app=name),
-            _("Nobody can be imported before an administrator has granted consent."),
+            _("Nobody can be imported from there before it is."),
             _("Connect %(app)s", app=name),
             app_page,
         ),

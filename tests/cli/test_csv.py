@@ -3,7 +3,12 @@
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
+from provision.core.tables import Connector
+from provision.core.vocabulary import Kind
+from provision.factory import doors
+from provision.services import connectors
 from tests.cli.conftest import Command
 
 HEAD = "Personal-Nr.;Vorname;Nachname;E-Mail;Abteilung;Schuhgröße\r\n"
@@ -143,3 +148,56 @@ def test_a_watched_file_is_read_where_the_server_says_and_nowhere_else(
     (tmp_path / "in" / "contoso" / "people.csv").write_text(HEAD + "".join(_people(3)), encoding="utf-8")
     added = provision("app", "add", "contoso", "csv", "--name", "Watched", "--set", "watched=people.csv")
     assert added.status == 0, added.err
+
+
+# -- And on to Microsoft 365 ---------------------------------------------------------------------------------------------
+
+
+NAMES = ("nora", "olav", "pia", "rolf", "siri", "tor", "una", "vidar")
+
+
+@pytest.fixture
+def both(connected: Command, tmp_path: Path) -> Command:
+    """A file that holds everybody, who leave when they are missing, beside a Microsoft 365 that follows by itself."""
+    assert connected("import", "contoso", "M365").status == 0
+    on = ("--create", "--edit", "--delete", "--approval", "automatic")
+    assert connected("app", "features", "contoso", "M365", *on).status == 0
+    assert connected("app", "add", "contoso", "csv", "--name", "HR file", "--set", "whole=true").status == 0
+    _write(tmp_path, *NAMES)
+    connected("import", "contoso", "csv", "--file", str(tmp_path / "hr.csv"))
+    assert connected("app", "features", "contoso", "csv", "--import").status == 0
+    return connected
+
+
+def _write(folder: Path, *names: str) -> None:
+    rows = "".join(f"{name},{name.title()},Berg,{name},{name}@fjordvik.example\n" for name in names)
+    (folder / "hr.csv").write_text("Employee ID,First Name,Last Name,Username,Email Address\n" + rows, encoding="utf-8")
+
+
+def test_people_of_a_file_are_created_in_microsoft_365(both: Command) -> None:
+    assert both("import", "contoso", "csv", "--json").json["created"] == len(NAMES)
+    assert both("work", "--until-idle", "--json").json["done"] == len(NAMES)
+    person = both("user", "show", "contoso", "nora@fjordvik.example", "--json").json
+    assert {account["app"]: account["situation"] for account in person["accounts"]} == {
+        "M365": "linked", "HR file": "linked",
+    }  # fmt: skip
+
+
+def test_who_is_missing_from_a_new_file_is_blocked_there_as_the_app_says(both: Command, tmp_path: Path) -> None:
+    both("import", "contoso", "csv")
+    both("work", "--until-idle")
+    _let_leave()
+    _write(tmp_path, *(name for name in NAMES if name != "olav"))
+    assert both("import", "contoso", "csv", "--file", str(tmp_path / "hr.csv"), "--json").json["gone"] == 1
+    assert both("work", "--until-idle", "--json").json["done"] == 1
+    person = both("user", "show", "contoso", "olav@fjordvik.example", "--json").json
+    assert person["lifecycle"] == "suspended"
+    assert {account["app"]: account["enabled"] for account in person["accounts"]}["M365"] is False
+
+
+def _let_leave() -> None:
+    house = doors().open_house()
+    with house.db.writing() as session:
+        (app,) = [row for row in session.exec(select(Connector)).all() if row.kind == Kind.CSV]
+        connectors.settle(session, app.tenant_id, app.id or 0, {"when_gone": "suspend"}, "ada", house.now())
+    house.db.close()
