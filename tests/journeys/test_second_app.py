@@ -1,0 +1,156 @@
+"""A second application beside Office 365: a real SCIM server is connected in the browser, and one person goes to both."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.fakes.scim import TOKEN, ScimServer
+from tests.journeys.conftest import PEOPLE
+from tests.journeys.product import APP, Product
+from tests.journeys.test_looks import inspect
+from tests.journeys.test_people import act, fill, find
+from tests.journeys.test_people import there as in_office
+from tests.journeys.visitor import Visitor
+
+pytestmark = pytest.mark.journey
+Visit = Callable[..., Visitor]
+NAME = "Payroll"
+IDS = {APP: 1, NAME: 2}
+NEW = "selma.lind@fjordvik.example"
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The demo, allowed to reach applications on this machine."""
+    networks = {"PROVISION_PRIVATE_NETWORKS": "127.0.0.0/8"}
+    product = Product(tmp_path_factory.mktemp("product"), PEOPLE, **networks).start()
+    yield product
+    assert product.stop() == 0
+    assert "Traceback" not in product.printed
+
+
+@pytest.fixture(scope="module")
+def there() -> Iterator[ScimServer]:
+    server = ScimServer()
+    yield server
+    server.close()
+
+
+def hub_row(visitor: Visitor, app: str) -> Any:
+    return visitor.page.locator("#hub tbody tr", has_text=app)
+
+
+def _switch(visitor: Visitor, app: str, **features: bool) -> None:
+    visitor.open(f"provisioning?app={IDS[app]}")
+    visitor.page.get_by_label("What goes out", exact=True).select_option("automatic")
+    visitor.switch(**features)
+
+
+def test_the_kind_is_chosen_and_its_form_is_drawn_from_its_settings(imported: Any, visit: Visit) -> None:
+    visitor = visit(imported)
+    visitor.open("apps")
+    visitor.click("Add an app")
+    visitor.says("Office 365 / Azure AD")
+    inspect(visitor.page, "app-kinds")
+    visitor.click("SCIM 2.0 application", "link")
+    expect(visitor.page.get_by_label("Base URL")).to_be_visible()
+    inspect(visitor.page, "app-new-scim")
+
+
+def test_a_wrong_token_is_told_and_a_right_one_connects(imported: Any, visit: Visit, there: ScimServer) -> None:
+    visitor = visit(imported)
+    visitor.open("apps/new?kind=scim")
+    visitor.page.get_by_label("Application Name").fill(NAME)
+    visitor.page.get_by_label("Base URL").fill(there.url)
+    visitor.page.get_by_label("Bearer token or client secret").fill("wrong-token")
+    visitor.click("Add and look")
+    visitor.says("The application refused the token")
+    inspect(visitor.page, "app-scim-refused")
+    visitor.page.locator("summary", has_text="Renew it").click()
+    visitor.page.get_by_label("Bearer token or client secret").fill(TOKEN)
+    visitor.click("Seal it")
+    visitor.click("Test Connection")
+    visitor.says("Connected to 127.0.0.1")
+    visitor.says("Only what changed is sent.")
+    inspect(visitor.page, "app-scim-connected")
+
+
+def test_its_switches_and_its_mapping_are_set_like_any_other_apps(
+    imported: Any, visit: Visit, there: ScimServer
+) -> None:
+    visitor = visit(imported)
+    _switch(visitor, NAME, create=True, edit=True, delete=True)
+    inspect(visitor.page, "provisioning-scim")
+    _switch(visitor, APP, create=True, edit=True, delete=True)
+    assert there.people() == {}
+
+
+def test_somebody_created_here_goes_to_both(product: Product, imported: Any, visit: Visit, there: ScimServer) -> None:
+    visitor = visit(imported)
+    visitor.open("users/new")
+    fill(visitor, First_Name="Selma", Last_Name="Lind", Username="selma.lind", Email_Address=NEW)
+    visitor.click("Create User")
+    visitor.says("Created here.")
+    for app in (APP, NAME):
+        expect(visitor.page.get_by_text(f"Created in {app}").first).to_be_visible()
+        expect(hub_row(visitor, app)).to_contain_text("Linked")
+    assert in_office(product, NEW) is not None
+    (row,) = there.named(NEW)
+    assert row["name"] == {"givenName": "Selma", "familyName": "Lind"}
+    inspect(visitor.page, "person-hub")
+
+
+def test_a_change_goes_to_both(product: Product, imported: Any, visit: Visit, there: ScimServer) -> None:
+    visitor = visit(imported)
+    act(visitor, find(visitor, "selma"), "Edit")
+    fill(visitor, Last_Name="Lind-Dahl")
+    visitor.click("Save")
+    visitor.says("Saved here.")
+    for app in (APP, NAME):
+        expect(hub_row(visitor, app)).to_contain_text(f"Changed in {app}")
+    assert there.named(NEW)[0]["name"]["familyName"] == "Lind-Dahl"
+    body = in_office(product, NEW)
+    assert body is not None
+    assert body["surname"] == "Lind-Dahl"
+
+
+def test_disabling_says_what_happens_where_and_switches_off_in_both(
+    product: Product, imported: Any, visit: Visit, there: ScimServer
+) -> None:
+    visitor = visit(imported)
+    act(visitor, find(visitor, "selma"), "Disable…")
+    dialog = visitor.page.get_by_role("dialog")
+    for app in (APP, NAME):
+        expect(dialog).to_contain_text(app)
+    inspect(visitor.page, "disable-in-both")
+    visitor.page.get_by_role("button", name=re.compile("^Yes, disable")).click()
+    find(visitor, "selma").get_by_role("link", name=re.compile("Selma")).first.click()
+    for app in (APP, NAME):
+        expect(hub_row(visitor, app)).to_contain_text("sign-in blocked")
+    assert there.named(NEW)[0]["active"] is False
+    body = in_office(product, NEW)
+    assert body is not None
+    assert body["accountEnabled"] is False
+
+
+def test_whom_it_is_for_is_tried_before_it_is_saved(imported: Any, visit: Visit) -> None:
+    visitor = visit(imported)
+    visitor.open(f"provisioning?app={IDS[NAME]}")
+    first = visitor.page.get_by_role("group", name="Condition 1")
+    first.get_by_label("Attribute").select_option("department")
+    first.get_by_label("Comparison").select_option("is filled")
+    expect(visitor.page.locator("#forecast")).to_contain_text("Would get an account there")
+    inspect(visitor.page, "provisioning-rule")
+    visitor.click("Save")
+    visitor.says("Saved.")
+    expect(visitor.page.get_by_role("group", name="Condition 2")).to_be_visible()
+
+
+def test_the_command_line_beside_it_says_the_same(product: Product, imported: Any, there: ScimServer) -> None:
+    assert "linked" in product.command("user", "show", "fjordvik", "selma.lind", "--json")
+    assert "department" in product.command("app", "scope", "fjordvik", NAME, "--json")
+    assert NAME in product.command("report", "fjordvik", "--user", NEW)
+    assert len(there.named(NEW)) == 1
