@@ -54,7 +54,6 @@ class Scim:
             "synced": False,
             "secret_expires_at": None,
             "schema": found,
-            "permissions": [],
             "passwords": self._config.passwords,
             "abilities": {name: getattr(able, name) for name in able.__dataclass_fields__},
             "more": [["Attributes", str(len(found)) if found else "the standard’s own"]],

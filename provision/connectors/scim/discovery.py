@@ -18,8 +18,6 @@ from provision.core.ports import Missing, Permission, Refused, Unreachable
 
 MOST_RESULTS = 200
 DEFAULT_RESULTS = 100
-PASSWORDS = "Passwords"
-"""What a check calls the ability to keep a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def permissions(able: Abilities, config: Any) -> tuple[Permission, ...]:
             "Two who change a record at once are not noticed there.",
         ),
         line(
-            PASSWORDS,
+            "Passwords",
             config.passwords,
             "A password chosen here is set there too.",
             "Passwords are never sent there; people sign in elsewhere.",

@@ -3,7 +3,6 @@
 from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, SecretAsked
 from provision.connectors.scim import build, schema
 from provision.connectors.scim.config import ScimConfig
-from provision.connectors.scim.discovery import PASSWORDS
 from provision.core.ports import Pace
 from provision.core.vocabulary import Direction, Kind, Offer, Owner
 
@@ -34,8 +33,6 @@ SPEC = KindSpec(
     ),
     discover=schema.discover,
     correlation=schema.MARK,
-    # A look at the application calls this granted only where its settings say that it keeps passwords.
-    takes={Offer.PASSWORD: (PASSWORDS,)},
     # No limit is published by the standard; what one polite client sends.
     pace=Pace(rate=10.0, capacity=200.0, width=4),
     takes={Offer.PASSWORD: ()},
