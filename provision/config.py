@@ -20,7 +20,12 @@ class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PROVISION_", env_file=".env", env_file_encoding="utf-8", frozen=True, extra="ignore"
+        env_prefix="PROVISION_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,  # PROVISION_X= is how service managers and .env files say "not set"
+        frozen=True,
+        extra="ignore",
     )
 
     data_dir: Path = Field(Path("data"), description="where the database, the keys and the mails live")

@@ -21,11 +21,12 @@ def configure(level: str) -> None:
         structlog.processors.format_exc_info,
         _masked,
     ]
+    # Loggers are not cached: one that spoke once would keep to this configuration, whoever wants to listen later.
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     plain = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared[:-2],

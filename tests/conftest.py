@@ -1,30 +1,35 @@
 """What most tests stand on: a clock that stands still, a migrated database, a house, an application and the cast.
 
-The database is SQLite in the test's own folder, or, with TEST_DATABASE_URL (postgresql+psycopg://…), one database per
-test on that server, copied from a migrated template.
+The database is SQLite in the test's own folder or, with TEST_DATABASE_URL (postgresql+psycopg://…), one on that server.
 """
 
-import os
+import functools
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
-from sqlalchemy.engine import make_url
+from jinja2 import FileSystemBytecodeCache
 from sqlmodel import Session
 
 from provision.config import Settings
-from provision.db import Database
 from provision.factory import create_app, open_house
 from provision.house import House
 from provision.services import operators
 from tests.cast import Browser, Cast, Clock, assemble
+from tests.databases import Databases, Hasty, patient
+from tests.databases import databases as make_databases
 
-SERVER = os.environ.get("TEST_DATABASE_URL", "")
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty() -> Iterator[None]:
+    """No test waits for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sqlite3.connect", functools.partial(patient, factory=Hasty))
+        patch.setattr("sqlite3.dbapi2.connect", functools.partial(patient, factory=Hasty))
+        yield
 
 
 @pytest.fixture
@@ -33,33 +38,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An empty database with all tables: a file to copy, or the name of a template on the server."""
-    if not SERVER:
-        folder = tmp_path_factory.mktemp("template")
-        file = folder / "provision.db"
-        _migrate(f"sqlite:///{file}", folder)
-        yield str(file)
-        return
-    name = f"provision_template_{secrets.token_hex(4)}"
-    _on_server(f'CREATE DATABASE "{name}"')
-    _migrate(_url_of(name), tmp_path_factory.mktemp("template"))
-    yield name
-    _on_server(f'DROP DATABASE "{name}"')
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """Where migrated, empty databases come from."""
+    here = make_databases(tmp_path_factory.mktemp("template"))
+    yield here
+    here.close()
 
 
 @pytest.fixture
-def database_url(migrated: str, tmp_path: Path) -> Iterator[str]:
-    """A migrated, empty database of the test's own."""
-    if not SERVER:
-        (tmp_path / "data").mkdir(mode=0o700)
-        shutil.copy(migrated, tmp_path / "data" / "provision.db")
-        yield f"sqlite:///{tmp_path / 'data' / 'provision.db'}"
-        return
-    name = f"provision_{secrets.token_hex(6)}"
-    _on_server(f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"')
-    yield _url_of(name)
-    _on_server(f'DROP DATABASE "{name}" WITH (FORCE)')
+def database_url(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database for this test alone."""
+    (tmp_path / "data").mkdir(mode=0o700)
+    yield databases.lend(tmp_path / "data")
+    databases.take_back()
 
 
 @pytest.fixture
@@ -74,10 +65,17 @@ def house(settings: Settings, clock: Clock) -> Iterator[House]:
     house.db.close()
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Where templates lie once they are compiled: each test has an application of its own, the templates are the same."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("compiled")))
+
+
 @pytest.fixture
-def app(house: House) -> Flask:
+def app(house: House, compiled: FileSystemBytecodeCache) -> Flask:
     app = create_app(house=house)
     app.testing = True
+    app.jinja_env.bytecode_cache = compiled
     return app
 
 
@@ -116,19 +114,3 @@ def enter(app: Flask, house: House, clock: Clock) -> Callable[[int], Browser]:
 def ada(enter: Callable[[int], Browser], cast: Cast) -> Browser:
     """Ada's browser: owner of Contoso."""
     return enter(cast.ada)
-
-
-def _migrate(url: str, folder: Path) -> None:
-    database = Database(url, lock_dir=folder)
-    database.migrate()
-    database.close()
-
-
-def _on_server(statement: str) -> None:
-    engine = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-
-
-def _url_of(name: str) -> str:
-    return make_url(SERVER).set(database=name).render_as_string(hide_password=False)

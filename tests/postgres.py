@@ -8,13 +8,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.processes import free_port
 
 QUICK = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 SUPERUSER = "postgres"
@@ -40,7 +41,7 @@ def cluster() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="provision-pg-") as name:
         folder = Path(name)
         _give_away(folder)
-        kept, port = folder / "cluster", _free_port()
+        kept, port = folder / "cluster", free_port()
         _run(
             tools / "initdb", "--no-sync", "-A", "trust", "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "-D", kept
         )
@@ -79,12 +80,6 @@ def _give_away(folder: Path) -> None:
     if os.geteuid() == 0:
         owner = pwd.getpwnam(SUPERUSER)
         os.chown(folder, owner.pw_uid, owner.pw_gid)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -69,15 +69,30 @@ ROWS = {
 }
 
 
-def test_every_row_of_the_guide_has_a_test_that_carries_its_name() -> None:
-    found = {
+def carried(folder: Path) -> set[str]:
+    """The rows whose names tests in this folder carry."""
+    return {
         "_".join(named.groups())
-        for path in TESTS.rglob("test_*.py")
+        for path in folder.rglob("test_*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef) and (named := NAMED.match(node.name))
     }
+
+
+def test_every_row_of_the_guide_has_a_test_that_carries_its_name() -> None:
+    found = carried(TESTS)
     assert sorted(ROWS.keys() - found) == [], "rows without a test"
     assert sorted(found - ROWS.keys()) == [], "tests that carry the name of no row"
+
+
+def test_a_row_without_a_test_is_missed_and_a_name_of_no_row_is_found(tmp_path: Path) -> None:
+    tests = [f"def test_{row}_and_more(): ..." for row in ROWS if row != "I_3"]
+    (tmp_path / "test_some.py").write_text(
+        "\n".join([*tests, "def test_I_99_is_no_row(): ...", "def test_else(): ..."])
+    )
+    found = carried(tmp_path)
+    assert ROWS.keys() - found == {"I_3"}
+    assert found - ROWS.keys() == {"I_99"}
 
 
 @pytest.fixture

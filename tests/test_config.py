@@ -27,6 +27,14 @@ def test_the_environment_is_read_by_prefix(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings().secure
 
 
+@pytest.mark.parametrize("name", ["DATA_DIR", "PUBLIC_URL", "CUSTOM_CA_BUNDLE", "MICROSOFT_CERTIFICATE", "LOG_LEVEL"])
+def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(f"PROVISION_{name}", raising=False)
+    unset = settings()
+    monkeypatch.setenv(f"PROVISION_{name}", "")
+    assert settings() == unset
+
+
 @pytest.mark.parametrize(
     "url",
     ["provision.example.com", "ftp://x.example", "http://provision.example.com", "http://10.0.0.1:8000", "https://"],

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from provision.core.tables import Account, Connector, Cycle, Tenant, User
 from provision.db import Database, among, insert_many, moment, reserve, update_many
 from provision.house import House
 from tests.cast import Cast
+from tests.databases import patient
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 TENANTS: sa.Table = Tenant.__table__  # type: ignore[attr-defined]
@@ -32,6 +34,15 @@ def test_a_transaction_that_writes_commits_at_its_end(db: Database) -> None:
     with db.writing() as session:
         session.add(Tenant(slug="a", name="A", created_at=NOW))
     assert slugs(db) == ["a"]
+
+
+def test_a_commit_is_on_the_disk_before_it_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlite3.dbapi2.connect", patient)  # the other tests do not wait for the disk
+    db = Database(f"sqlite:///{tmp_path / 'patient.db'}", lock_dir=tmp_path)
+    with db.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    db.close()
 
 
 def test_one_that_breaks_leaves_nothing(db: Database) -> None:

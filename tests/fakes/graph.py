@@ -304,7 +304,7 @@ class UnrulyGraph:
     def _count(self, walk: Walk, page: int) -> None:
         if page == walk.empty_at and not walk.pages[page]:
             self.deeds["empty_page"] += 1
-        if page == walk.replay_at:
+        if page == walk.replay_at and walk.pages[page] and walk.pages[page] == walk.pages[page + 1]:
             self.deeds["replay"] += 1
 
     def _does(self, walk: Walk, deed: str) -> bool:

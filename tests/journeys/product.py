@@ -6,11 +6,8 @@ administrator would (the command line), as Microsoft would (the sandbox's file),
 
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from provision.config import Settings
 from provision.factory import open_house
 from provision.house import House
 from provision.sandbox import Sandbox
+from tests.processes import PATIENCE, Program, free_port
 
 ROOT = Path(__file__).parents[2]
 OWNER = "owner@fjordvik.example"
@@ -25,35 +23,28 @@ PASSWORD = "four calm herons wade at dawn"
 TENANT = "fjordvik"
 APP = "Office 365 / Azure AD"
 _RUN = "import sys; from provision.factory import main; main(sys.argv[1:])"
-_PATIENCE = 60.0
 
 
 class Product:
     """``provision demo`` in a process of its own."""
 
+    _program: Program
+
     def __init__(self, folder: Path, people: int, **settings: str) -> None:
         self.folder = folder
         self._settings = settings  # PROVISION_… beyond the data directory
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = f"{self.url}/t/{TENANT}/"
         self.claimed = False  # whether its owner has set a password
         self._people = people
-        self._process: subprocess.Popen[bytes] | None = None
         self._opened: tuple[House, Sandbox] | None = None
 
     def start(self) -> "Product":
         """Return when it answers that it can do its work."""
-        with (self.folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _RUN, "demo", "--port", str(self.port), "--users", str(self._people)],
-                cwd=self.folder,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self._wait_until_ready()
+        words = [sys.executable, "-c", _RUN, "demo", "--port", str(self.port), "--users", str(self._people)]
+        self._program = Program(words, self.folder / "output", cwd=self.folder, env=self._environment())
+        self._program.until(self._ready, "being ready")
         return self
 
     def stop(self) -> int:
@@ -61,14 +52,12 @@ class Product:
         if self._opened:
             self._opened[0].db.close()
             self._opened[1].close()
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(30)
+        return self._program.stop()
 
     @property
     def printed(self) -> str:
         """Everything it has written so far: what a person reads and its log."""
-        return (self.folder / "output").read_text()
+        return self._program.printed
 
     @property
     def link(self) -> str:
@@ -86,7 +75,7 @@ class Product:
             input=given,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -112,22 +101,9 @@ class Product:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("PROVISION_")}
         return ours | {"PROVISION_DATA_DIR": str(self.folder / "data"), "PYTHONPATH": str(ROOT), **self._settings}
 
-    def _wait_until_ready(self) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
-            assert self._process.poll() is None, self.printed
-            try:
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError(f"not ready after {_PATIENCE} s:\n{self.printed}")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False

@@ -4,7 +4,6 @@ import http.client
 import json
 import signal
 import ssl
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import msal
 import pytest
 
 from provision.sandbox import Faults, Sandbox
+from tests.processes import Program
 from tests.sandbox.conftest import NEW, Caller, strike
 
 Served = tuple[Sandbox, ssl.SSLContext]
@@ -131,18 +131,15 @@ def test_somebody_who_does_not_trust_us_disturbs_nobody(served: Served, https: C
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_writes_its_authority_obeys_its_faults_and_ends_when_told(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "faults.json").write_text('{"faults": [{"kind": "html", "path": "/v1.0/domains", "times": null}]}')
-    command = [sys.executable, "-c", SERVE, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
-        assert process.stdout
-        known: dict[str, Any] = json.loads(process.stdout.readline())
-        context = ssl.create_default_context(cafile=str(tmp_path / "tls" / "ca.pem"))
-        with httpx2.Client(verify=context, trust_env=False) as client:
-            assert client.get(f"{known['login_url']}/.well-known/sandbox.json").json() == known
-            sandbox = Sandbox(tmp_path / "sandbox.db", login_url=known["login_url"], graph_url=known["graph_url"])
-            sandbox.grant_consent()
-            answer = Caller(sandbox, client).sign_in().call("GET", "/domains")
-            assert answer.headers["Content-Type"].startswith("text/html")
-            sandbox.close()
-            process.send_signal(number)
-            assert process.stdout.readline().strip() == "ended"
-        assert process.wait() == 0
+    process = Program([sys.executable, "-c", SERVE, str(tmp_path)], tmp_path / "output", cwd=Path(__file__).parents[2])
+    known: dict[str, Any] = json.loads(process.line("client_secret"))
+    context = ssl.create_default_context(cafile=str(tmp_path / "tls" / "ca.pem"))
+    with httpx2.Client(verify=context, trust_env=False) as client:
+        assert client.get(f"{known['login_url']}/.well-known/sandbox.json").json() == known
+        sandbox = Sandbox(tmp_path / "sandbox.db", login_url=known["login_url"], graph_url=known["graph_url"])
+        sandbox.grant_consent()
+        answer = Caller(sandbox, client).sign_in().call("GET", "/domains")
+        assert answer.headers["Content-Type"].startswith("text/html")
+        sandbox.close()
+        assert process.stop(number) == 0  # although somebody is still connected
+    assert process.printed.endswith("ended\n")

@@ -14,6 +14,7 @@ import pytest
 
 from provision.sandbox import Sandbox
 from provision.sandbox.store import BadToken, Store, hash_password, verify_password
+from tests.databases import patient
 from tests.sandbox.conftest import NEW, Caller
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,16 @@ def test_every_answered_write_survives_a_kill(sandbox: Sandbox) -> None:
     assert "" not in promised
     assert promised <= live(path)
     assert seen_by_delta(path) == live(path)
+
+
+def test_an_answered_write_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlite3.connect", patient)  # the other tests do not wait for the disk
+    store = Store(tmp_path / "patient.db")
+    store.create(lambda db: None)
+    with store.reading() as db:
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
+    store.close()
 
 
 def test_two_processes_write_one_directory(sandbox: Sandbox) -> None:
