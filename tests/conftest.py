@@ -45,6 +45,12 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     here.close()
 
 
+@pytest.fixture(scope="session")
+def migrated(databases: Databases) -> str:
+    """An empty database with all tables, to be copied: a file's path, or the name of a template on the server."""
+    return databases.template
+
+
 @pytest.fixture
 def database_url(databases: Databases, tmp_path: Path) -> Iterator[str]:
     """A migrated, empty database for this test alone."""

@@ -54,19 +54,16 @@ class Hasty(sqlite3.Connection):
 
 
 class Databases(Protocol):
-    """Where empty databases come from."""
+    """Where empty databases come from. ``template``: a file's path, or a name on the server."""
+
+    @property
+    def template(self) -> str: ...
 
     def lend(self, folder: Path) -> str:
         """The URL of an empty database for one test; a file would lie in this data directory."""
 
     def take_back(self) -> None:
         """The test is over."""
-
-    def copy(self, folder: Path, of: str | None = None) -> str:
-        """The URL of a database of one's own: an empty one, or a twin of one to which nobody is connected."""
-
-    def drop(self, url: str) -> None:
-        """Remove a copy."""
 
     def close(self) -> None:
         """Remove everything that was made."""
@@ -81,21 +78,13 @@ class Files:
     """SQLite: a test's database is a copy of a migrated file."""
 
     def __init__(self, folder: Path) -> None:
-        self._template = folder / "provision.db"
-        _migrate(f"sqlite:///{self._template}", folder)
+        self.template = str(folder / "provision.db")
+        _migrate(f"sqlite:///{self.template}", folder)
 
     def lend(self, folder: Path) -> str:
-        return self.copy(folder)
+        return f"sqlite:///{shutil.copy(self.template, folder)}"
 
     def take_back(self) -> None:
-        """It goes with the test's folder."""
-
-    def copy(self, folder: Path, of: str | None = None) -> str:
-        file = folder / "provision.db"
-        shutil.copy(make_url(of).database or "" if of else self._template, file)
-        return f"sqlite:///{file}"
-
-    def drop(self, url: str) -> None:
         """It goes with the test's folder."""
 
     def close(self) -> None:
@@ -111,16 +100,16 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._engine = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        self._template = f"template_{secrets.token_hex(4)}"
-        self._run(f'CREATE DATABASE "{self._template}"')
-        _migrate(_url(self._template), folder)
+        self.template = f"template_{secrets.token_hex(4)}"
+        self._run(f'CREATE DATABASE "{self.template}"')
+        _migrate(_url(self.template), folder)
         self._lent = ""
         self._inside: sa.Connection | None = None
         self._schema: list[tuple[object, ...]] = []
 
     def lend(self, folder: Path) -> str:
         if self._inside is None:
-            self._lent = self.copy(folder)
+            self._lent = self._copy()
             self._inside = sa.create_engine(self._lent, isolation_level="AUTOCOMMIT").connect()
             self._schema = self._look(self._inside)
         return self._lent
@@ -133,28 +122,24 @@ class Server:
         else:
             self._give_up()
 
-    def copy(self, folder: Path, of: str | None = None) -> str:
-        name = f"copy_{secrets.token_hex(6)}"
-        template = make_url(of).database if of else self._template
-        with self._engine.connect() as connection:
-            # File by file, where one may choose: through the log, as PostgreSQL would do it by itself, takes much longer.
-            how = "STRATEGY FILE_COPY" if (connection.dialect.server_version_info or (0,)) >= (15,) else ""
-            connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {how}')
-        return _url(name)
-
-    def drop(self, url: str) -> None:
-        self._run(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
-
     def close(self) -> None:
         self._give_up()
-        self._run(f'DROP DATABASE "{self._template}"')
+        self._run(f'DROP DATABASE "{self.template}"')
 
     def _give_up(self) -> None:
         if self._inside is not None:
             self._inside.close()
             self._inside.engine.dispose()
             self._inside = None
-            self.drop(self._lent)
+            self._run(f'DROP DATABASE "{make_url(self._lent).database}" WITH (FORCE)')
+
+    def _copy(self) -> str:
+        name = f"copy_{secrets.token_hex(6)}"
+        with self._engine.connect() as connection:
+            # File by file, where one may choose: through the log, as PostgreSQL would do it by itself, takes much longer.
+            how = "STRATEGY FILE_COPY" if (connection.dialect.server_version_info or (0,)) >= (15,) else ""
+            connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{self.template}" {how}')
+        return _url(name)
 
     def _run(self, statement: str) -> None:
         with self._engine.connect() as connection:

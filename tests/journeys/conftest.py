@@ -1,7 +1,7 @@
 """Journeys: the real product in a process of its own, a real Chromium, and one product per file of journeys."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,18 @@ _FLAGS = [
     "--disable-background-networking",
 ]
 PEOPLE = 60
+LAST_WORDS = 80
 expect.set_options(timeout=60_000)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A journey that fails tells what the product had to say, too."""
+    report = yield
+    product = getattr(item, "funcargs", {}).get("product")
+    if report.failed and isinstance(product, Product):
+        report.sections.append(("The product's last words", "\n".join(product.printed.splitlines()[-LAST_WORDS:])))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from provision.config import Settings
@@ -80,6 +81,10 @@ class Product:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def until(self, seen: Callable[[], object], what: str) -> None:
+        """Wait until this is to be seen, wherever a journey looks for it."""
+        self._program.until(lambda: seen() or None, what)
 
     @property
     def house(self) -> House:

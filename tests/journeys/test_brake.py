@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from provision.sandbox.faults import Fault
+from provision.sandbox.faults import KNOBS, Fault
 from provision.sandbox.graph.records import set_aside
 from provision.sandbox.people import stamp
 from tests.journeys.product import TENANT, Product
@@ -19,8 +19,8 @@ MANY = 30
 
 
 def test_an_import_can_be_stopped_and_goes_on_later(product: Product, importing: Any, visit: Visit) -> None:
-    product.sandbox.faults.turn(delta_page=5)
-    product.sandbox.faults.add(Fault("slow", path="/v1.0/users/delta*", times=None, details={"seconds": 1.0}))
+    product.sandbox.faults.turn(delta_page=1)  # so slow a tenant is stopped in time by the slowest hand
+    product.sandbox.faults.add(Fault("slow", path="/v1.0/users/delta*", times=None, details={"seconds": 2.0}))
     visitor = visit(importing)
     page = visitor.open("imports")
     visitor.click(page.get_by_role("button", name="Import", exact=True))
@@ -33,6 +33,7 @@ def test_an_import_can_be_stopped_and_goes_on_later(product: Product, importing:
     expect(page.get_by_role("heading", name="Stopped", exact=True)).to_be_visible()
     visitor.says("the next import goes on from there")
     product.sandbox.faults.clear()
+    product.sandbox.faults.turn(delta_page=KNOBS["delta_page"])
     visitor.import_all()
     visitor.open("users")
     expect(page.get_by_role("navigation", name="Pages")).to_contain_text("60 people")

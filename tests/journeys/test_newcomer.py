@@ -84,7 +84,7 @@ def test_an_import_runs_by_the_keyboard_alone_and_the_focus_is_always_seen(impor
     page.keyboard.press("Tab")
     assert _focused(page) == "Skip to content"
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
+    expect(page.locator("#main")).to_be_focused()
     _tab_to(page, "Import")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Import Users")
@@ -105,7 +105,7 @@ def test_a_menu_opens_closes_and_gives_the_focus_back_by_the_keyboard(imported: 
     expect(menu.get_by_role("link", name="Show", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
     expect(menu.get_by_role("link", name="Show", exact=True)).to_be_hidden()
-    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    expect(menu.locator("summary")).to_be_focused()
 
 
 def _tab_to(page: Page, name: str | re.Pattern[str]) -> None:
