@@ -123,12 +123,6 @@ def test_the_row_menu_leads_to_the_person_and_the_report(ada: Browser, kim: User
     assert "Kim Lee" in ada.get(href[1].replace("&amp;", "&")).text
 
 
-def test_nothing_is_offered_that_is_not_there_yet(ada: Browser, kim: User) -> None:
-    page = ada.get(LIST).text
-    for word in ("Onboarding Status",):
-        assert word not in page
-
-
 def test_the_export_holds_everybody_the_filters_fit(ada: Browser, many: None, kim: User) -> None:
     answer = ada.get(f"{LIST}.csv?q=person&after=anything")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"

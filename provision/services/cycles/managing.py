@@ -3,7 +3,7 @@
 Owns that merge, many at a time; what it would take away waits for the brake like everything else that does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +17,11 @@ from provision.db import among, moment
 from provision.services import events
 from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.observing import ACCOUNTS, load, store
-from provision.services.cycles.people import Person, update
+from provision.services.cycles.people import USERS, Person, update
 from provision.services.cycles.people import load as load_people
 from provision.services.cycles.taking import Part
 
+CYCLES: sa.Table = Cycle.__table__  # type: ignore[attr-defined]
 MANAGER_ID = "manager_id"
 _THERE = ACCOUNTS.c.observed[MANAGER].as_string()
 _BASE = ACCOUNTS.c.absorbed[MANAGER].as_string()
@@ -59,11 +60,14 @@ def bind(session: Session, frame: Frame, numbers: Sequence[int], now: datetime) 
         session, frame, {person.values[MANAGER_ID] for person in people.values() if MANAGER_ID in person.values}
     )
     changed: list[Person] = []
+    fresh = _fresh(session, frame, people)
     for item in items:
         person = people.get(item.user_id or 0)
         if person is None or MANAGER not in item.observed:
             continue
         _merge(frame, item, person, bosses, held, part, changed, now)
+    # Who was added by this very cycle is told as added, and not as changed besides.
+    part.counts["updated"] += sum(person.id not in fresh for person in changed)
     update(session, changed, moment(session, now))
     store(session, frame, items, now)
     return part
@@ -98,7 +102,6 @@ def _merge(
         person.values[MANAGER_ID] = boss
         person.origins[MANAGER_ID] = [frame.connector_id, now.isoformat(timespec="seconds")]
         changed.append(person)
-        part.counts["updated"] += 1
         part.entries.append(_entry(frame, item, person, {MANAGER_ID: ours}, {MANAGER_ID: boss}, {}))
         _keep(item, theirs)
 
@@ -118,6 +121,17 @@ def _holders(session: Session, frame: Frame, anchors: set[str]) -> dict[str, int
         ACCOUNTS.c.situation == Situation.LINKED.value,
     )
     return {row.anchor: row.user_id for row in session.execute(query)}
+
+
+def _fresh(session: Session, frame: Frame, people: Collection[int]) -> set[int]:
+    """Those of these people whom this cycle has added."""
+    if not people:
+        return set()
+    began = sa.select(CYCLES.c.started_at).where(CYCLES.c.id == frame.cycle_id).scalar_subquery()
+    query = sa.select(USERS.c.id).where(
+        USERS.c.tenant_id == frame.tenant_id, among(session, USERS.c.id, people), USERS.c.created_at >= began
+    )
+    return set(session.scalars(query))
 
 
 def _anchors(session: Session, frame: Frame, people: set[int]) -> dict[int, str]:

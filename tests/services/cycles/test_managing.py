@@ -43,6 +43,13 @@ def test_the_app_is_asked_for_managers(desk: Desk, directory: Directory) -> None
     assert MANAGER in directory.asked[0][2]
 
 
+def test_who_is_added_with_a_manager_is_not_counted_as_changed_too(desk: Desk, directory: Directory) -> None:
+    company(directory)
+    counts = desk.run().counts
+    assert counts["created"] == counts["seen"]
+    assert counts["updated"] == 0
+
+
 def test_a_second_run_writes_no_row_of_anybody(desk: Desk, directory: Directory) -> None:
     company(directory)
     desk.run()
@@ -57,6 +64,7 @@ def test_a_manager_who_changed_there_changes_here_and_is_told(desk: Desk, direct
     directory.add("other", **{MANAGER: None})
     desk.run()
     directory.edit("r0", **{MANAGER: "other"})
+    desk.clock.forward(minutes=5)
     cycle = desk.run()
     assert boss_of(desk, "r0") == "other@there.example"
     assert cycle.counts["updated"] == 1
