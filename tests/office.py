@@ -92,6 +92,7 @@ def licensed(house: House, tenant_id: int) -> tuple[int, list[int]]:
     run(house, tenant_id, app)
     with house.db.reading() as session:
         query = select(Account).where(Account.connector_id == app, col(Account.situation) == Situation.LINKED)
+        query = query.order_by(col(Account.id))
         rows = [
             row
             for row in session.exec(query).all()
