@@ -67,6 +67,11 @@ class Directory:
         """Every watermark and position handed out so far is unknown from now on."""
         self._forgotten = len(self._walks)
 
+    def told_up_to(self, watermark: str) -> tuple[set[str], set[str]]:
+        """Whose changes a walk that ended with this watermark has told, and whose came later."""
+        since = int(watermark.split(":")[1])
+        return {anchor for anchor, _ in self._log[:since]}, {anchor for anchor, _ in self._log[since:]}
+
     # -- The port --------------------------------------------------------------------------------------------------------
 
     def check(self) -> Check:

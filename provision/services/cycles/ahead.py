@@ -20,7 +20,7 @@ class Ahead:
     """
 
     def __init__(self, pages: Iterator[Page]) -> None:
-        self._ready: queue.Queue[Page | Exception | None] = queue.Queue(DEPTH)
+        self._ready: queue.Queue[Page | BaseException | None] = queue.Queue(DEPTH)
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._fetch, args=(pages,), name="next-page", daemon=True)
 
@@ -46,7 +46,7 @@ class Ahead:
             except queue.Empty:
                 meanwhile()
                 continue
-            if isinstance(page, Exception):
+            if isinstance(page, BaseException):
                 raise page
             return page
 
@@ -56,10 +56,10 @@ class Ahead:
                 if not self._offer(page):
                     return
             self._offer(None)
-        except Exception as error:  # noqa: BLE001 – the reader raises it
+        except BaseException as error:  # noqa: BLE001 – the reader raises it, and never waits for a thread that is gone
             self._offer(error)
 
-    def _offer(self, page: Page | Exception | None) -> bool:
+    def _offer(self, page: Page | BaseException | None) -> bool:
         while not self._left.is_set():
             try:
                 self._ready.put(page, timeout=LOOK_UP)
