@@ -107,10 +107,11 @@ def operations(slug: str, action: str | None, ids: tuple[int, ...], state: str |
     if as_json:
         dump(rows)
         return
+    shown = ("state", "asks", "kind", "account")
     table(
-        ("Id", "State", "Asks", "Kind", "Account", "Changes", "Due", "Why"),
+        ("Id", "App", "State", "Asks", "Kind", "Account", "Changes", "Due", "Why"),
         [
-            (r["id"], r["state"], r["asks"], r["kind"], r["account"], ", ".join(r["changes"]), r["due_at"], r["remedy"])
+            (r["id"], r["app"], *(r[name] for name in shown), ", ".join(r["changes"]), r["due_at"], r["remedy"])
             for r in rows
         ],
     )
@@ -207,11 +208,12 @@ def _answer(session: Session, tenant_id: int, action: str, ids: Sequence[int]) -
 
 def _listed(
     session: Session, tenant_id: int, state: str | None, ids: Sequence[int]
-) -> Sequence[tuple[Operation, Account]]:
-    query = select(Operation, Account).where(
+) -> Sequence[tuple[Operation, Account, Connector]]:
+    query = select(Operation, Account, Connector).where(
         Operation.tenant_id == tenant_id,
         Account.tenant_id == tenant_id,
         col(Account.id) == col(Operation.account_id),
+        col(Connector.id) == col(Operation.connector_id),
     )
     if ids:
         query = query.where(col(Operation.id).in_(ids))
@@ -222,11 +224,12 @@ def _listed(
     return session.exec(query.order_by(col(Operation.id))).all()
 
 
-def _row(operation: Operation, account: Account) -> dict[str, Any]:
+def _row(operation: Operation, account: Account, app: Connector) -> dict[str, Any]:
     error = operation.error or {}
     remedy = explain(str(error["code"]), error.get("params") or {}) if error.get("code") else None
     return {
         "id": operation.id,
+        "app": app.name,
         "state": operation.state,
         "asks": operation.asks,
         "kind": operation.kind,

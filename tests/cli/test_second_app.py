@@ -1,11 +1,20 @@
-"""A second application beside Office 365, by command line alone."""
+"""A second application beside Office 365, by command line alone; people are added here, or pushed in over HTTP."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import httpx2
 import pytest
+from sqlmodel import select
 
+from provision.config import Settings
+from provision.core.tables import Connector
+from provision.factory import create_app, open_house
 from tests.cli.conftest import Command
-from tests.fakes.scim import TOKEN, ScimServer
+from tests.fakes.scim import TOKEN, USER, ScimServer
 
 
 @pytest.fixture
@@ -29,6 +38,11 @@ def hub(connected: Command, there: ScimServer) -> Command:
             "app", "features", "contoso", app, "--import", "--create", "--edit", "--delete", "--approval", "automatic"
         )
         assert switched.status == 0, switched.err
+    at_home = open_house(Settings())
+    with at_home.db.writing() as session:
+        for app in session.exec(select(Connector)):
+            app.scope = {**app.scope, "hold_seconds": 0}  # nobody here takes anything back
+    at_home.db.close()
     return connected
 
 
@@ -86,6 +100,77 @@ def test_somebody_created_here_goes_to_both_is_changed_and_switched_off_in_both(
     assert [(account["enabled"], account["situation"]) for account in shown["accounts"]] == [(False, "linked")] * 2
     report = hub("report", "contoso", "--user", address, "--json").json
     assert {line["application"] for line in report if line["application"]} == {"M365", "Payroll"}
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Tests are quiet."""
+
+
+class _Threads(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+@pytest.fixture
+def push(hub: Command) -> Iterator[Callable[..., httpx2.Response]]:
+    """A client at ``/scim/v2`` over HTTP, with the token that the command printed; nothing else runs beside it."""
+    assert hub("app", "add", "contoso", "scim_source", "--name", "HR").status == 0
+    assert hub("app", "features", "contoso", "HR", "--import").status == 0
+    made = hub("app", "token", "contoso", "HR", "--json").json
+    app = create_app()
+    server = make_server("127.0.0.1", 0, app, server_class=_Threads, handler_class=_Quiet)
+    thread = threading.Thread(target=lambda: server.serve_forever(0.02), daemon=True)
+    thread.start()
+    headers = {"Authorization": f"Bearer {made['token']}", "Content-Type": "application/scim+json"}
+    base = f"http://127.0.0.1:{server.server_port}/scim/v2"
+    with httpx2.Client(base_url=base, headers=headers, trust_env=False, timeout=30) as client:
+        yield client.request
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    app.extensions["provision"].db.close()
+
+
+def test_somebody_pushed_in_is_created_changed_and_switched_off_in_both(
+    hub: Command, there: ScimServer, push: Callable[..., httpx2.Response]
+) -> None:
+    address = "nora@fjordvik.example"
+    body = {"schemas": [USER], "userName": address, "name": {"givenName": "Nora", "familyName": "Newcomer"}}
+    answer = push("POST", "/Users", json={**body, "displayName": "Nora Newcomer", "active": True})
+    assert answer.status_code == 201, answer.text
+    anchor = answer.json()["id"]
+    assert [row["kind"] for row in hub("operations", "contoso", "--json").json] == ["create", "create"]
+    assert hub("work", "--until-idle", "--json").json["done"] == 2
+    assert [row["active"] for row in there.named(address)] == [True]
+    _patch(push, anchor, "name.familyName", "Changed")
+    assert hub("work", "--until-idle", "--json").json["done"] == 2
+    assert there.named(address)[0]["name"]["familyName"] == "Changed"
+    _patch(push, anchor, "active", "False")
+    assert hub("import", "contoso", "HR", "--json").json["counts"]["suspended"] == 1
+    assert _left(hub) == [("M365", "disable", None), ("Payroll", "disable", None)]
+    there.strike("status", "PATCH", "/Users/*", status=503)
+    hub("work")
+    assert _left(hub) == [("Payroll", "disable", "app_busy")]
+    assert hub("work", "--until-idle", "--json").json["done"] == 1
+    assert there.named(address)[0]["active"] is False
+    shown = hub("user", "show", "contoso", "nora", "--json").json
+    assert shown["lifecycle"] == "suspended"
+    by_app = {account["app"]: account["enabled"] for account in shown["accounts"]}
+    assert by_app == {"M365": False, "Payroll": False, "HR": False}
+    assert hub("operations", "contoso", "--json").json == []
+
+
+def _left(hub: Command) -> list[tuple[str, str, str | None]]:
+    """What is not done, by app."""
+    rows = hub("operations", "contoso", "--json").json
+    return sorted((row["app"], row["kind"], row["error"]) for row in rows)
+
+
+def _patch(push: Callable[..., httpx2.Response], anchor: str, path: str, value: Any) -> None:
+    operation = {"op": "Replace", "path": path, "value": value}
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]}
+    answer = push("PATCH", f"/Users/{anchor}", json=body)
+    assert answer.status_code == 204, answer.text
 
 
 def test_whom_an_app_is_for_is_said_previewed_and_planned(hub: Command, there: ScimServer) -> None:

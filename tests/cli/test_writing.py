@@ -35,7 +35,7 @@ def test_a_person_added_here_is_created_there_by_the_next_work(writing: Command)
     added = writing(*ADD, "--json").json
     assert [effect["kind"] for effect in added["effects"]] == ["create"]
     (operation,) = writing("operations", "contoso", "--json").json
-    assert {"id", "state", "asks", "kind", "account", "changes", "attempts", "error", "remedy", "due_at"} == set(
+    assert {"id", "app", "state", "asks", "kind", "account", "changes", "attempts", "error", "remedy", "due_at"} == set(
         operation
     )
     assert (operation["state"], operation["kind"]) == ("pending", "create")

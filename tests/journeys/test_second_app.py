@@ -1,25 +1,33 @@
-"""A second application beside Office 365: a real SCIM server is connected in the browser, and one person goes to both."""
+"""A second application beside Office 365: a real SCIM server is connected in the browser, and one person goes to both,
+whether they were created here or pushed in by a SCIM client.
+"""
 
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
+from provision.core.vocabulary import TokenScope
+from provision.services import connectors, tenants, tokens
 from tests.fakes.scim import TOKEN, ScimServer
 from tests.journeys.conftest import PEOPLE
-from tests.journeys.product import APP, Product
+from tests.journeys.product import APP, TENANT, Product
 from tests.journeys.test_looks import inspect
 from tests.journeys.test_people import act, fill, find
 from tests.journeys.test_people import there as in_office
+from tests.journeys.test_scim_source import Pushing
 from tests.journeys.visitor import Visitor
 
 pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 NAME = "Payroll"
 IDS = {APP: 1, NAME: 2}
+SOURCE = "HR system"
 NEW = "selma.lind@fjordvik.example"
+PUSHED = "ingrid.sund@fjordvik.example"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +103,7 @@ def test_somebody_created_here_goes_to_both(product: Product, imported: Any, vis
     visitor.click("Create User")
     visitor.says("Created here.")
     for app in (APP, NAME):
-        expect(visitor.page.get_by_text(f"Created in {app}").first).to_be_visible()
+        expect(hub_row(visitor, app)).to_contain_text(f"Created in {app}")
         expect(hub_row(visitor, app)).to_contain_text("Linked")
     assert in_office(product, NEW) is not None
     (row,) = there.named(NEW)
@@ -134,6 +142,89 @@ def test_disabling_says_what_happens_where_and_switches_off_in_both(
     body = in_office(product, NEW)
     assert body is not None
     assert body["accountEnabled"] is False
+
+
+@pytest.fixture(scope="module")
+def client(product: Product, imported: Any) -> Iterator[Pushing]:
+    """A client with a token that pushes its people to us over HTTP."""
+    at, now = product.house, product.house.now()
+    with at.db.writing() as session:
+        tenant = tenants.by_slug(session, TENANT).id or 0
+        row = connectors.add(session, at.vault, tenant, at.kinds, "scim_source", SOURCE, {}, None, "ada", now)
+    connectors.check(at.db.writing, at.connect, tenant, row.id or 0, "ada", at.now)
+    with at.db.writing() as session:
+        connectors.features(session, tenant, row.id or 0, {"import": True}, None, "ada", now)
+        given: dict[str, Any] = {
+            "scope": TokenScope.WRITE,
+            "days": 1,
+            "actor": "ada",
+            "token_bytes": secrets.token_bytes,
+        }
+        _, token = tokens.issue(session, tenant, row.id or 0, now=now, **given)
+    with Pushing(product, token) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ingrid(client: Pushing) -> str:
+    """Somebody whom the client has pushed, by her number there."""
+    return client.hire("Ingrid", "Sund")
+
+
+def test_somebody_pushed_in_appears_and_is_created_in_both(
+    product: Product, imported: Any, visit: Visit, there: ScimServer, ingrid: str
+) -> None:
+    visitor = visit(imported)
+    find(visitor, "Ingrid").get_by_role("link", name="Ingrid Sund").first.click()
+    visitor.says(f"Added from {SOURCE}")
+    for app in (APP, NAME):
+        expect(hub_row(visitor, app)).to_contain_text(f"Created in {app}")
+    expect(hub_row(visitor, SOURCE)).to_contain_text("Last Name")
+    assert in_office(product, PUSHED) is not None
+    assert [row["active"] for row in there.named(PUSHED)] == [True]
+    assert ingrid != there.named(PUSHED)[0]["id"]
+
+
+def test_what_the_client_changes_follows_in_both(
+    product: Product, imported: Any, visit: Visit, there: ScimServer, client: Pushing, ingrid: str
+) -> None:
+    client.change(ingrid, "name.familyName", "Sunde")
+    visitor = visit(imported)
+    find(visitor, "Ingrid").get_by_role("link", name="Ingrid Sund").first.click()
+    for app in (APP, NAME):
+        expect(hub_row(visitor, app)).to_contain_text(f"Changed in {app}")
+    assert there.named(PUSHED)[0]["name"]["familyName"] == "Sunde"
+    body = in_office(product, PUSHED)
+    assert body is not None
+    assert body["surname"] == "Sunde"
+
+
+def test_who_is_deactivated_loses_one_app_at_once_and_the_one_that_is_down_as_soon_as_it_is_back(
+    product: Product, imported: Any, visit: Visit, there: ScimServer, client: Pushing, ingrid: str
+) -> None:
+    there.strike("status", "PATCH", "/Users/*", status=503, times=10_000)
+    client.change(ingrid, "active", "False")
+    visitor = visit(imported)
+    find(visitor, "Ingrid").get_by_role("link", name="Ingrid Sund").first.click()
+    expect(hub_row(visitor, APP)).to_contain_text(f"Sign-in blocked in {APP}")
+    expect(hub_row(visitor, NAME)).to_contain_text("The application is busy")
+    assert there.named(PUSHED)[0]["active"] is True
+    inspect(visitor.page, "person-one-target-down")
+    there.strikes.clear()
+    visitor.page.get_by_text("Actions", exact=True).click()
+    visitor.click("Sync this person now", "button")
+    find(visitor, "Ingrid").get_by_role("link", name="Ingrid Sund").first.click()
+    for app in (APP, NAME):
+        expect(hub_row(visitor, app)).to_contain_text(f"Sign-in blocked in {app}")
+    assert there.named(PUSHED)[0]["active"] is False
+    body = in_office(product, PUSHED)
+    assert body is not None
+    assert body["accountEnabled"] is False
+    inspect(visitor.page, "person-off-everywhere")
+    visitor.open("reports?who=ingrid")
+    for app in (APP, NAME):
+        expect(visitor.page.get_by_role("row").filter(has_text=f"Sign-in blocked in {app}").first).to_be_visible()
+    inspect(visitor.page, "report-off-everywhere")
 
 
 def test_whom_it_is_for_is_tried_before_it_is_saved(imported: Any, visit: Visit) -> None:
