@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from provision.core.letters import Letter
+from provision.core.logos import KINDS
 from provision.core.post import Envelope, NotSent, Trouble, Way
 from provision.core.smtp import MailServer
 
@@ -49,6 +50,10 @@ def build(sender: str, envelope: Envelope, letter: Letter) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note comes back
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
+    if letter.seal:
+        _, subtype = KINDS[letter.seal.logo.kind].split("/")
+        page = message.get_payload()[1]  # type: ignore[index]
+        page.add_related(letter.seal.content, "image", subtype, cid=f"<{letter.seal.cid}>", disposition="inline")  # type: ignore[union-attr]
     message["Content-Language"] = envelope.language  # last: what begins with Content goes into the first part otherwise
     return message
 

@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from provision.core.letters import Letter
+from provision.core.letters import Letter, Seal
+from provision.core.logos import judge
 from provision.core.post import Envelope, NotSent, Trouble
 from provision.core.smtp import read_server
 from provision.mailer import FolderMailer, SmtpMailer, build
+from tests import pictures
 from tests.fakes.postoffice import Manners, PostOffice, always, first
 
 SENDER = "provision@contoso.example"
@@ -250,3 +252,18 @@ def test_without_a_server_a_mail_is_a_file_for_its_owner_alone(tmp_path: Path) -
 def test_a_message_id_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="hexadecimal"):
         FolderMailer(SENDER, tmp_path).kept("../../keys")
+
+
+def test_a_logo_travels_in_the_mail_and_is_shown_by_the_html_alone() -> None:
+    logo = judge(pictures.png())
+    seal = Seal(logo, pictures.png(), "/logo/x")
+    html = f'<img src="cid:{seal.cid}">'
+    with PostOffice() as office:
+        send(mailer(office.url), letter=replace(LETTER, html=html, seal=seal))
+    text, rest = office.box[0].message.iter_parts()
+    assert (text.get_content_type(), rest.get_content_type()) == ("text/plain", "multipart/related")
+    page, picture = rest.iter_parts()
+    assert page.get_content().strip() == html
+    assert (picture.get_content_type(), picture["Content-ID"]) == ("image/png", f"<{seal.cid}>")
+    assert picture.get_content_disposition() == "inline"
+    assert picture.get_content() == pictures.png()

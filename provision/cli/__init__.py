@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from provision import __version__
-from provision.cli import activating, apps, deciding, drifting, licences, people, recycling, running, scoping, writing
+from provision.cli import apps, choosing, deciding, drifting, licences, people, recycling, running, scoping, writing
 from provision.cli.shown import say, sentence
 from provision.core.ports import OutsideError
 from provision.house import House
@@ -60,7 +60,7 @@ def provision() -> None:
 
 for command in (
     *running.COMMANDS,
-    *activating.COMMANDS,
+    *choosing.COMMANDS,
     *apps.COMMANDS,
     *people.COMMANDS,
     *writing.COMMANDS,

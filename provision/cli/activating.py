@@ -120,6 +120,3 @@ def _line(one: Line) -> Mapping[str, Any]:
         "code",
     )
     return {**{name: getattr(one, name) for name in names}, "remedy": _why(one)}
-
-
-COMMANDS = (activation_group,)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlmodel import Session
 
-from provision.cli.common import ACTOR, app, house, json_option, tenant
+from provision.cli.common import ACTOR, app, house, json_option, pairs, tenant
 from provision.cli.shown import dump, say, table
 from provision.core.tables import Connector
 from provision.core.vocabulary import Approval, Feature, Role, TokenScope
@@ -107,7 +107,7 @@ def app_add(  # noqa: PLR0913, PLR0917 - one parameter per option
     as_json: bool,
 ) -> None:
     """Connect an outside system. Reads only: Create, Edit and Delete stay off, and so does Import until it is switched on."""
-    given = {"domain": domain, "cloud": cloud, "client_id": client_id, **_pairs(settings)}
+    given = {"domain": domain, "cloud": cloud, "client_id": client_id, **pairs(settings)}
     if certificate:
         given["credential"] = "certificate"
     config = {key: value for key, value in given.items() if value is not None}
@@ -293,14 +293,6 @@ def _print_tokens(tenant_id: int, connector_id: int, as_json: bool) -> None:
         ("Id", "Begins", "Scope", "State", "Until", "Last used"),
         [tuple(one[name] for name in ("id", "hint", "scope", "state", "expires_at", "used_at")) for one in told],
     )
-
-
-def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
-    pairs = [setting.partition("=") for setting in settings]
-    wrong = [name for name, equals, _ in pairs if not equals or not name]
-    if wrong:
-        raise click.UsageError(f"--set takes KEY=VALUE, not {wrong[0]!r}")
-    return {name: value for name, _, value in pairs}
 
 
 def _secret(from_stdin: bool, certificate: Path | None) -> bytes | None:

@@ -35,3 +35,12 @@ def app(slug: str, name: str) -> tuple[Tenant, Connector]:
     found = tenant(slug)
     with house().db.reading() as session:
         return found, connectors.by_name_or_kind(session, found.id or 0, name)
+
+
+def pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    """What ``--set`` was given, by key."""
+    found = [setting.partition("=") for setting in settings]
+    wrong = [name for name, equals, _ in found if not equals or not name]
+    if wrong:
+        raise click.UsageError(f"--set takes KEY=VALUE, not {wrong[0]!r}")
+    return {name: value for name, _, value in found}

@@ -80,6 +80,12 @@ def address_of(
     return given[recipient] or None
 
 
+_PROTECTED = {
+    "holds_role": "password_holds_role",
+    "break_glass": "password_break_glass",
+    "protected_by_hand": "password_protected",
+}
+"""What protects an account from being disabled has words about that; here it is about passwords."""
 _AWAY = {Lifecycle.LEFT: "activation_left", Lifecycle.SUSPENDED: "activation_suspended"}
 
 
@@ -97,7 +103,7 @@ def _bars(door: Door, offer: Offer) -> Standing | None:
         (door.guest, Standing("activation_guest", app)),
         (guard.federated, Standing("password_federated")),
         (guard.synced and offer is Offer.PASSWORD, Standing("password_synced")),
-        (guard.why, Standing(guard.why)),
+        (guard.why, Standing(_PROTECTED.get(guard.why or "", guard.why))),
         (shut, Standing("activation_disabled_there", app)),
     )
     return next((standing for holds, standing in reasons if holds), None)

@@ -246,6 +246,15 @@ class MailState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class PictureKind(StrEnum):
+    """What a logo may be: pictures of dots, which cannot carry a program."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    GIF = "gif"
+    WEBP = "webp"
+
+
 USER_ATTRIBUTES: dict[str, str] = {
     "given_name": "First Name",
     "surname": "Last Name",

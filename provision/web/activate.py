@@ -18,6 +18,7 @@ from provision.core.remedies import Remedy, explain
 from provision.services import activation
 from provision.services.activation import Bearer, Redeemed
 from provision.web import guard, limits, tongues
+from provision.web.logos import seen
 from provision.web.page import house, page
 
 bp = Blueprint("activate", __name__)
@@ -193,7 +194,8 @@ def _wait(times: int = 1) -> None:
 
 
 def _common(bearer: Bearer) -> dict[str, Any]:
-    given = {"organisation": bearer.organisation, "contact": bearer.contact, "proof": _proof()}
+    given: dict[str, Any] = {"organisation": bearer.organisation, "contact": bearer.contact, "proof": _proof()}
+    given["logo"] = seen(bearer.logo)
     return {"bearer": bearer, **given}
 
 
@@ -226,6 +228,7 @@ def _finished(bearer: Bearer, result: Redeemed) -> Response:
     """Forget the link in this browser and go to the page that says so: reloading it repeats nothing."""
     session[_DONE] = {
         "organisation": bearer.organisation,
+        "logo": seen(bearer.logo),
         "language": bearer.language,
         "apps": list(bearer.apps),
         "portal": bearer.portal,

@@ -33,6 +33,7 @@ HEADERS = {
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _FOR_MACHINES = ("healthz", "readyz")
+_KEPT = ("static", "logos.show")
 _UNTRACED = ("activate",)
 
 
@@ -67,7 +68,7 @@ def install(app: Flask, settings: Settings) -> None:
             response.headers.setdefault(name, value)
         if settings.secure:
             response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-        if request.endpoint != "static" or response.status_code >= 400:
+        if request.endpoint not in _KEPT or response.status_code >= 400:
             response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -8,8 +8,10 @@ import time
 from flask import Blueprint, Response, current_app, g, make_response, redirect, request, url_for
 
 from provision.services import activation
+from provision.services.activation import Serving
 from provision.services.errors import NotFound
 from provision.web import guard, limits, tongues
+from provision.web.logos import seen
 from provision.web.page import house, page
 
 bp = Blueprint("forgot", __name__)
@@ -25,7 +27,10 @@ def _begin() -> None:
 @limits.reading
 def show(slug: str) -> Response:
     """Whose organisation this is, and one field. Not there where people may not ask themselves."""
-    return page("forgot/show.html", organisation=_organisation(slug)[1], asked="asked" in request.args)
+    served = _serving(slug)
+    return page(
+        "forgot/show.html", organisation=served.organisation, logo=seen(served.logo), asked="asked" in request.args
+    )
 
 
 @bp.post("/password/<slug>")
@@ -33,7 +38,7 @@ def show(slug: str) -> Response:
 @limits.asking
 def ask(slug: str) -> Response:
     """Send a link to whoever this is, if it is somebody and it can help; then say the same to everybody."""
-    tenant_id, _ = _organisation(slug)
+    tenant_id = _serving(slug).tenant_id
     address = request.form.get("address", "")[:320]
     with house().db.writing() as writing:
         activation.ask(writing, tenant_id, address, g.now, vault=house().vault, kinds=house().kinds)
@@ -42,7 +47,7 @@ def ask(slug: str) -> Response:
     return make_response(redirect(url_for("forgot.show", slug=slug, asked=1), 303))
 
 
-def _organisation(slug: str) -> tuple[int, str]:
+def _serving(slug: str) -> Serving:
     with house().db.reading() as reading:
         served = activation.serves(reading, slug)
     if served is None:

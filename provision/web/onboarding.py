@@ -32,11 +32,6 @@ bp = Blueprint("onboarding", __name__)
 
 _SAMPLE = 5
 _DEEDS = ("send", "revoke")
-_PROTECTED = {
-    "holds_role": "password_holds_role",
-    "break_glass": "password_break_glass",
-    "protected_by_hand": "password_protected",
-}
 
 
 class Asked(Form):
@@ -224,8 +219,8 @@ def _remedy(trouble: Any) -> Remedy | None:
 
 
 def _explained(code: str | None, params: Any) -> Remedy | None:
-    """Why, in words about passwords: what protects an account from being disabled has other words elsewhere."""
-    return explain(_PROTECTED.get(code, code), params) if code else None
+    """Why, in words."""
+    return explain(code, params) if code else None
 
 
 @bp.app_template_global()

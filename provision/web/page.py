@@ -24,8 +24,8 @@ from provision.web import defence, faults, guard, tongues
 
 _KEY = "provision"
 _LARGEST = 1024 * 1024
-_LARGER = {"files.upload": 11 * 1024 * 1024}
-"""Where more may be sent: a file of 10 MB and what goes around it."""
+_LARGER = {"files.upload": 11 * 1024 * 1024, "settings.logo": 4 * 1024 * 1024}
+"""Where more may be sent: a file of 10 MB and what goes around it; a picture far too large, so that this can be said."""
 _log = structlog.get_logger("provision.web")
 
 

@@ -3,6 +3,7 @@
 Owns the forms; what may be chosen is judged by core, and kept by the service.
 """
 
+from contextlib import closing
 from typing import Any
 
 from flask import Blueprint, Response, g, request, url_for
@@ -10,12 +11,14 @@ from flask_babel import gettext as _
 
 from provision.core import letters
 from provision.core.letters import Words
+from provision.core.logos import Logo
 from provision.core.onboarding import LANGUAGES, OnboardingSettings
 from provision.core.vocabulary import MailTemplate, Role
-from provision.services import mail, settings
+from provision.services import logos, mail, settings
 from provision.services.errors import Conflict, Invalid, NotFound
 from provision.web import guard
 from provision.web.forms import read, said
+from provision.web.logos import seen
 from provision.web.page import after, house, page
 
 bp = Blueprint("settings", __name__)
@@ -44,6 +47,22 @@ def save() -> Response:
     except Conflict as error:
         return _form(request.form, said(Invalid({"": error.code})), 409)
     return after(url_for("settings.show"), _("Saved."))
+
+
+@bp.post("/t/<tenant>/settings/logo")
+@guard.may(Role.OWNER)
+def logo() -> Response:
+    """Take another logo, let mails carry it or not, or remove it."""
+    content = b""
+    if sent := request.files.get("logo"):
+        with closing(sent):
+            content = sent.read()
+    try:
+        with house().db.writing() as session:
+            told = _keep_logo(session, content)
+    except Invalid as error:
+        return _form({}, {}, 422, logo_error=said(error)["logo"])
+    return after(url_for("settings.show"), told)
 
 
 @bp.get("/t/<tenant>/settings/letters/<template>/<language>")
@@ -81,8 +100,22 @@ def write(template: str, language: str) -> Response:
 # -- Putting the pages together ------------------------------------------------------------------------------------------
 
 
-def _form(entered: Any, errors: dict[str, str], status: int = 200) -> Response:
+def _keep_logo(session: Any, content: bytes) -> str:
+    """Do what the button says; what to tell of it."""
+    if request.form.get("do") == "remove":
+        logos.remove(session, g.tenant.id, g.actor, g.now)
+        return str(_("The logo is removed."))
+    in_mails = "in_mails" in request.form
+    if content or logos.of(session, g.tenant.id) is None:
+        logos.keep(session, g.tenant.id, content, g.actor, g.now, in_mails=in_mails)
+        return str(_("Saved. Pages show it from now on."))
+    logos.show_in_mails(session, g.tenant.id, in_mails, g.actor, g.now)
+    return str(_("Saved."))
+
+
+def _form(entered: Any, errors: dict[str, str], status: int = 200, *, logo_error: str = "") -> Response:
     with house().db.reading() as session:
+        picture = logos.of(session, g.tenant.id)
         chosen = settings.onboarding(session, g.tenant.id)
         version, own = settings.version(session, g.tenant.id), settings.own_words(session, g.tenant.id)
     values: dict[str, Any] = chosen.model_dump(mode="json")
@@ -91,8 +124,21 @@ def _form(entered: Any, errors: dict[str, str], status: int = 200) -> Response:
         version = entered.get("version", version)
     return page(
         "settings/show.html", status=status, values=values, errors=errors, version=version, languages=LANGUAGES,
-        templates=_templates(), own=own, may_save=g.role == Role.OWNER,
+        templates=_templates(), own=own, logo=_picture(picture), logo_error=logo_error, may_save=g.role == Role.OWNER,
+        serves=_address() if chosen.self_service else "",
     )  # fmt: skip
+
+
+def _address() -> str:
+    """Where people ask for a link themselves, as it may be printed on paper."""
+    return f"{house().settings.public_url}{url_for('forgot.show', slug=g.tenant.slug)}"
+
+
+def _picture(logo: Logo | None) -> dict[str, Any] | None:
+    shown = seen(logo)
+    if logo is None or shown is None:
+        return None
+    return {**shown, "kind": logo.kind.value, "full": (logo.width, logo.height), "in_mails": logo.in_mails}
 
 
 def _letter(

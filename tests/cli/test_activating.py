@@ -1,8 +1,11 @@
 """Links by command: sent, taken back, and told where people stand."""
 
+from pathlib import Path
+
 import pytest
 
 from provision.sandbox import Sandbox
+from tests import pictures
 from tests.cli.conftest import Command
 
 
@@ -67,3 +70,47 @@ def test_the_table_for_people_says_the_same(people: Command, reachable: str) -> 
     shown = people("activation", "status", "contoso", reachable)
     assert "queued" in shown.out
     assert "jane@home.example" in shown.out
+
+
+def test_settings_are_told_and_chosen_and_what_cannot_be_is_refused_whole(connected: Command) -> None:
+    told = connected("activation", "settings", "contoso", "--json").json
+    assert (told["link_hours"], told["recipient"], told["automatic"]) == (72, "private", False)
+    chosen = ("--set", "link_hours=24", "--set", "recipient=manager", "--set", "automatic=yes", "--set", "sign_out=1")
+    told = connected("activation", "settings", "contoso", *chosen, "--json").json
+    assert (told["link_hours"], told["recipient"], told["automatic"], told["sign_out"]) == (24, "manager", True, True)
+    for wrong, said in (
+        ("link_hours=169", "168"),
+        ("link_hours=0", "1"),
+        ("recipient=everybody", "manager"),
+        ("reminders=6", "5"),
+        ("automatic=perhaps", "boolean"),
+        ("colour=red", "there are organisation, sender"),
+    ):
+        refused = connected("activation", "settings", "contoso", "--set", "minimum_length=20", "--set", wrong)
+        assert (refused.status, said in refused.err, refused.err.count("\n")) == (1, True, 1), refused.err
+    assert connected("activation", "settings", "contoso", "--set", "automatic").status == 2
+    assert connected("activation", "settings", "contoso", "--json").json == told
+
+
+def test_a_logo_is_taken_told_of_left_out_of_mails_and_removed(connected: Command, tmp_path: Path) -> None:
+    file = tmp_path / "logo.png"
+    file.write_bytes(pictures.png(400, 80))
+    told = connected("activation", "logo", "contoso", "--file", str(file), "--json").json
+    assert (told["kind"], told["width"], told["height"], told["in_mails"]) == ("png", 400, 80, True)
+    assert connected("activation", "logo", "contoso", "--not-in-mails", "--json").json == {**told, "in_mails": False}
+    file.write_bytes(pictures.SVG)
+    refused = connected("activation", "logo", "contoso", "--file", str(file))
+    assert refused.status == 1
+    assert "SVG" in refused.err
+    assert connected("activation", "logo", "contoso", "--remove", "--json").json is None
+    assert connected("activation", "logo", "contoso", "--not-in-mails").status == 1
+
+
+def test_why_somebody_protected_cannot_be_invited_is_told_in_words_about_passwords(
+    people: Command, reachable: str
+) -> None:
+    assert people("user", "protect", "contoso", reachable).status == 0
+    (told,) = people("activation", "status", "contoso", reachable, "--json").json
+    assert (told["state"], told["code"]) == ("blocked", "password_protected")
+    assert "password" in told["remedy"]
+    assert told["remedy"].split(".", maxsplit=1)[0] in people("activation", "status", "contoso", reachable).out

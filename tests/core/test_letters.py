@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.core.letters import CURLY, PLACEHOLDERS, Letter, Words, built_in, compose, frame, judge
+from provision.core.letters import CURLY, PLACEHOLDERS, Letter, Seal, Words, built_in, compose, frame, judge
+from provision.core.logos import judge as judge_logo
 from provision.core.onboarding import LANGUAGES
 from provision.core.vocabulary import MailTemplate
 from provision.factory import assets
+from tests import pictures
 
 CSS = (assets("static") / "letter.css").read_text()
 LINK = "https://provision.example/activate/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
@@ -27,7 +29,11 @@ EVERY = [(template, language) for template in MailTemplate for language in LANGU
 
 
 def letter(
-    template: MailTemplate = MailTemplate.ACTIVATION, language: str = "en", words: Words | None = None, **values: str
+    template: MailTemplate = MailTemplate.ACTIVATION,
+    language: str = "en",
+    words: Words | None = None,
+    seal: Seal | None = None,
+    **values: str,
 ) -> Letter:
     return compose(
         words or built_in(template, language),
@@ -36,6 +42,7 @@ def letter(
         css=CSS,
         language=language,
         organisation=values.get("organisation", "Contoso"),
+        seal=seal,
     )
 
 
@@ -136,3 +143,16 @@ def test_whatever_a_tenant_writes_stays_text(body: str, subject: str) -> None:
 
 def test_every_placeholder_that_a_letter_knows_can_be_filled() -> None:
     assert {name for names in PLACEHOLDERS.values() for name in names} == set(VALUES)
+
+
+@pytest.mark.parametrize(("sides", "alone"), [((400, 80), True), ((64, 64), False)])
+def test_a_logo_stands_for_the_name_or_beside_it_and_comes_with_the_mail(sides: tuple[int, int], alone: bool) -> None:
+    content = pictures.png(*sides)
+    seal = Seal(judge_logo(content), content, "/logo/x")
+    made = letter(seal=seal)
+    assert f'src="cid:{seal.cid}"' in made.html
+    assert "/logo/x" not in made.html
+    assert 'src="/logo/x"' in made.inside
+    head = made.inside.splitlines()[0]
+    assert ('alt="Contoso"' in head, "> Contoso<" in head) == (alone, not alone)
+    assert (made.text, made.subject) == (letter().text, letter().subject)

@@ -28,8 +28,8 @@ def test_somebody_with_an_ordinary_account_and_an_address_is_helped() -> None:
     [
         ({"protection": Protection(federated=True)}, "password_federated"),
         ({"protection": Protection(synced=True)}, "password_synced"),
-        ({"protection": Protection(why="holds_role", roles=("Global Administrator",))}, "holds_role"),
-        ({"protection": Protection(why="break_glass")}, "break_glass"),
+        ({"protection": Protection(why="holds_role", roles=("Global Administrator",))}, "password_holds_role"),
+        ({"protection": Protection(why="break_glass")}, "password_break_glass"),
         ({"guest": True}, "activation_guest"),
         ({"stopped": True}, "app_quarantined"),
         ({"lacks": "User Administrator"}, "activation_right_missing"),

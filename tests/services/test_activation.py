@@ -102,7 +102,7 @@ def test_who_cannot_be_helped_gets_no_link_and_a_reason(
     people = {
         somebody(session, app, clock, "fed", email="fed@fed.example"): "password_federated",
         somebody(session, app, clock, "syn", there={"standing": {"synced": True}}): "password_synced",
-        somebody(session, app, clock, "boss", there={"anchor": "boss"}): "holds_role",
+        somebody(session, app, clock, "boss", there={"anchor": "boss"}): "password_holds_role",
         somebody(session, app, clock, "nix", private_email=None): "activation_no_address",
         somebody(session, app, clock, "off", lifecycle=Lifecycle.SUSPENDED): "activation_suspended",
         somebody(session, app, clock, "out", lifecycle=Lifecycle.LEFT): "activation_left",

@@ -4,7 +4,7 @@ words      the built-in words, one file per language, and what a tenant may writ
 composing  words and values become a subject, a plain text and HTML
 """
 
-from provision.core.letters.composing import Letter, compose
+from provision.core.letters.composing import Letter, Seal, compose
 from provision.core.letters.words import CURLY, LONGEST, PLACEHOLDERS, SAMPLES, Words, built_in, frame, judge
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "PLACEHOLDERS",
     "SAMPLES",
     "Letter",
+    "Seal",
     "Words",
     "built_in",
     "compose",

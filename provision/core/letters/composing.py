@@ -13,6 +13,7 @@ import css_inline
 from markupsafe import Markup, escape
 
 from provision.core.letters.words import CURLY, Words
+from provision.core.logos import Logo
 
 _LONGEST_VALUE = 120
 _WEB = re.compile(r"://|www\.|\w\.[a-z]{2,}/", re.IGNORECASE)
@@ -20,17 +21,42 @@ _ADDRESSES = ("link", "page")
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """An organisation's logo above a letter: what it is, its bytes, and where a page of ours finds it."""
+
+    logo: Logo
+    content: bytes
+    url: str
+
+    @property
+    def cid(self) -> str:
+        """By this name the HTML of a mail finds the picture in the same mail (RFC 2392)."""
+        return f"{self.logo.digest[:32]}@logo.provision"
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
-    """What a mail says. ``inside`` is the HTML of the letter alone, for a page that brings ``css`` itself."""
+    """What a mail says. ``inside`` is the HTML of the letter alone, for a page that brings ``css`` itself.
+
+    ``seal``: the picture that ``html`` shows, which travels with it.
+    """
 
     subject: str
     text: str
     html: str
     inside: Markup
+    seal: Seal | None = None
 
 
 def compose(
-    words: Words, values: Mapping[str, str], around: Mapping[str, str], *, css: str, language: str, organisation: str
+    words: Words,
+    values: Mapping[str, str],
+    around: Mapping[str, str],
+    *,
+    css: str,
+    language: str,
+    organisation: str,
+    seal: Seal | None = None,
 ) -> Letter:
     """Put a letter together.
 
@@ -44,9 +70,11 @@ def compose(
     paragraphs = [block.strip() for block in re.split(r"\n\s*\n", words.body.replace("\r\n", "\n")) if block.strip()]
     footer = _filled(around["footer"], {**told, "organisation": organisation})
     text = "\n\n".join([_filled(block, told) for block in paragraphs] + [f"-- \n{footer}"]) + "\n"
-    inside = _inside(paragraphs, told, around, organisation, footer)
-    page = _PAGE.format(language=language, subject=subject, css=Markup(css), inside=inside)  # noqa: S704  our own file
-    return Letter(subject=subject, text=text, html=_inlined(str(page)), inside=inside)
+    rest = _inside(paragraphs, told, around, footer)
+    inside = _head(organisation, seal, seal.url if seal else "") + rest
+    mailed = _head(organisation, seal, f"cid:{seal.cid}") + rest if seal else inside
+    page = _PAGE.format(language=language, subject=subject, css=Markup(css), inside=mailed)  # noqa: S704  our own file
+    return Letter(subject=subject, text=text, html=_inlined(str(page)), inside=inside, seal=seal)
 
 
 # -- Below: how ------------------------------------------------------------------------------------------------------------
@@ -78,10 +106,18 @@ def _marked(text: str, values: Mapping[str, str]) -> Markup:
     return Markup(str(Markup("").join(parts)).replace("\n", "<br>"))  # noqa: S704  escaped above, part by part
 
 
-def _inside(
-    paragraphs: list[str], values: Mapping[str, str], around: Mapping[str, str], organisation: str, footer: str
-) -> Markup:
-    parts = [Markup('<p class="l-org">{}</p>').format(organisation)]
+def _head(organisation: str, seal: Seal | None, address: str) -> Markup:
+    """Who writes: the name, with the logo beside it, or instead of it where the logo says it."""
+    if seal is None:
+        return Markup('<p class="l-org">{}</p>\n').format(organisation)
+    width, height = seal.logo.fitted(*(_WIDE if seal.logo.speaks else _SQUARE))
+    alone = seal.logo.speaks
+    picture = _PICTURE.format(address=address, width=width, height=height, alt=organisation if alone else "")
+    return Markup('<p class="l-org">{}{}</p>\n').format(picture, "" if alone else f" {organisation}")
+
+
+def _inside(paragraphs: list[str], values: Mapping[str, str], around: Mapping[str, str], footer: str) -> Markup:
+    parts: list[Markup] = []
     for block in paragraphs:
         if block == "{link}" and values.get("link", "").startswith(("https://", "http://")):
             parts.append(_BUTTON.format(link=values["link"], button=around["button"], below=around["below"]))
@@ -91,6 +127,8 @@ def _inside(
     return Markup("\n").join(parts)
 
 
+_WIDE, _SQUARE = (240, 48), (40, 40)
+_PICTURE = Markup('<img class="l-logo" src="{address}" width="{width}" height="{height}" alt="{alt}">')
 _BUTTON = Markup(
     '<p class="l-act"><a class="l-button" href="{link}">{button}</a></p>\n'
     '<p class="l-below">{below}<br><a href="{link}">{link}</a></p>'

@@ -25,7 +25,7 @@ from provision.core.tables.organisation import (
     SignInSession,
     Tenant,
 )
-from provision.core.tables.settings import TenantSetting
+from provision.core.tables.settings import TenantLogo, TenantSetting
 from provision.core.tables.work import Cycle, Event, EventDetail, EventHead, Operation, Sighting
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "SignInAttempt",
     "SignInSession",
     "Tenant",
+    "TenantLogo",
     "TenantSetting",
     "Token",
     "UploadedFile",

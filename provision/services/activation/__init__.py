@@ -10,7 +10,7 @@ telling     what is written down about a try
 asking      people who ask for a link themselves
 """
 
-from provision.services.activation.asking import ask, ask_again, serves
+from provision.services.activation.asking import Serving, ask, ask_again, serves
 from provision.services.activation.issuing import Issued, Sending, issue, revoke, why_blocked
 from provision.services.activation.lapsing import lapsed
 from provision.services.activation.opening import Bearer, look
@@ -26,6 +26,7 @@ __all__ = [
     "Onboarding",
     "Redeemed",
     "Sending",
+    "Serving",
     "Wanted",
     "ask",
     "ask_again",

@@ -4,14 +4,16 @@ Owns whose asking is heard; tells nobody whether it was. What is sent follows th
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, select
 
+from provision.core.logos import Logo
 from provision.core.tables import Activation, Tenant, User
 from provision.core.vocabulary import Lifecycle, key
-from provision.services import links, settings
+from provision.services import links, logos, settings
 from provision.services.activation.issuing import issue
 from provision.vault import Vault
 
@@ -30,13 +32,24 @@ def ask_again(session: Session, token: str, now: datetime, *, vault: Vault, kind
         issue(session, row.tenant_id, [row.user_id], ACTOR, now, vault=vault, kinds=kinds, quiet=True)
 
 
-def serves(session: Session, slug: str) -> tuple[int, str] | None:
-    """Number and name of this organisation, if it lets people ask for a link themselves."""
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """An organisation that lets people ask for a link themselves."""
+
+    tenant_id: int
+    organisation: str
+    logo: Logo | None
+
+
+def serves(session: Session, slug: str) -> Serving | None:
+    """This organisation, if it lets people ask for a link themselves."""
     tenant = session.exec(select(Tenant).where(Tenant.slug == slug, col(Tenant.archived_at).is_(None))).first()
     if tenant is None or tenant.id is None:
         return None
     chosen = settings.onboarding(session, tenant.id)
-    return (tenant.id, chosen.organisation or tenant.name) if chosen.self_service else None
+    if not chosen.self_service:
+        return None
+    return Serving(tenant.id, chosen.organisation or tenant.name, logos.of(session, tenant.id))
 
 
 def ask(

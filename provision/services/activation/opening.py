@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core.choosing import MICROSOFT, Terms
+from provision.core.logos import Logo
 from provision.core.onboarding import OnboardingSettings, language_of
 from provision.core.tables import Activation, Tenant, User
 from provision.core.vocabulary import Lifecycle, Offer
 from provision.db import for_update
-from provision.services import links, settings
+from provision.services import links, logos, settings
 from provision.services.activation.reach import Place, places
 
 _HERE = (Lifecycle.ACTIVE, Lifecycle.STAGED)
@@ -41,6 +42,7 @@ class Bearer:
     contact: str
     apps: tuple[str, ...]
     portal: str
+    logo: Logo | None = None
 
 
 def look(session: Session, token: str, kinds: Mapping[Any, Any], now: datetime) -> Bearer | None:
@@ -61,6 +63,7 @@ def look(session: Session, token: str, kinds: Mapping[Any, Any], now: datetime) 
         contact=chosen.reply_to,
         apps=tuple(dict.fromkeys(_called(place, kinds) for place in there)),
         portal=next((url for place in there if (url := _portal(place, kinds))), ""),
+        logo=logos.of(session, row.tenant_id),
     )
 
 

@@ -12,12 +12,12 @@ from babel.dates import format_datetime
 from sqlmodel import Session
 
 from provision.core import letters
-from provision.core.letters import SAMPLES, Letter, Words
+from provision.core.letters import SAMPLES, Letter, Seal, Words
 from provision.core.onboarding import OnboardingSettings
 from provision.core.post import Envelope, NotSent, Trouble, judge_address
 from provision.core.tables import Activation, Mail, Tenant, User
 from provision.core.vocabulary import MailTemplate
-from provision.services import links, settings
+from provision.services import links, logos, settings
 from provision.services.errors import NotFound
 from provision.services.users.finding import shown
 from provision.vault import Vault, VaultError
@@ -41,6 +41,7 @@ class Desk:
     now: datetime
     _tenants: dict[int, tuple[str, OnboardingSettings]] = field(default_factory=dict)
     _words: dict[tuple[int, MailTemplate, str], Words] = field(default_factory=dict)
+    _seals: dict[int, Seal | None] = field(default_factory=dict)
 
     def tenant(self, tenant_id: int) -> tuple[str, OnboardingSettings]:
         """The name people read, and what the tenant chose."""
@@ -49,6 +50,14 @@ class Desk:
             row = self.session.get(Tenant, tenant_id)
             self._tenants[tenant_id] = chosen.organisation or (row.name if row else ""), chosen
         return self._tenants[tenant_id]
+
+    def seal(self, tenant_id: int) -> Seal | None:
+        """The logo that the tenant's letters carry."""
+        if tenant_id not in self._seals:
+            logo = logos.of(self.session, tenant_id)
+            content = logos.content(self.session, tenant_id) if logo and logo.in_mails else None
+            self._seals[tenant_id] = Seal(logo, content, f"/logo/{logo.digest}") if logo and content else None
+        return self._seals[tenant_id]
 
     def words(self, tenant_id: int, template: MailTemplate, language: str) -> Words:
         """What the letter says there."""
@@ -75,6 +84,7 @@ def write(desk: Desk, mail: Mail) -> tuple[Envelope, Letter]:
         css=desk.stationery.css,
         language=mail.language,
         organisation=organisation,
+        seal=desk.seal(mail.tenant_id),
     )
     envelope = Envelope(
         message_id=mail.message_id,
@@ -108,7 +118,15 @@ def preview(
     if person is not None:
         values |= {"name": shown(person.model_dump()), "address": person.email or ""}
     words = words or desk.words(tenant_id, template, language)
-    return letters.compose(words, values, around, css=stationery.css, language=language, organisation=organisation)
+    return letters.compose(
+        words,
+        values,
+        around,
+        css=stationery.css,
+        language=language,
+        organisation=organisation,
+        seal=desk.seal(tenant_id),
+    )
 
 
 def _of_person(desk: Desk, mail: Mail) -> Mapping[str, str]:
