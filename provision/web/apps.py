@@ -19,7 +19,7 @@ from provision.services.connectors import Outside
 from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
 from provision.web import fields, guard
 from provision.web.forms import said
-from provision.web.page import after, house, page
+from provision.web.page import after, house, page, wants_part
 
 bp = Blueprint("apps", __name__)
 
@@ -69,6 +69,8 @@ def show(app: int) -> Response:
     """One app: what it is connected to, what it may do there, and what we found."""
     with house().db.reading() as session:
         row = connectors.get(session, g.tenant.id, app)
+    if wants_part() and request.args.get("seen") not in (None, _seen(row)):
+        return after(url_for("apps.show", app=app))  # found and steps changed too, not only the consent
     return shown(row)
 
 
@@ -229,6 +231,7 @@ def shown(
         app=row,
         spec=spec,
         standing=_standing(row),
+        seen=_seen(row),
         app_name=(values or {}).get("app_name", row.name),
         fields=fields.of(spec.config, values or row.config),
         errors=errors or {},
@@ -258,6 +261,11 @@ def _standing(row: Connector) -> str:
     if row.state != "active":
         return str(row.state)
     return "active" if connectors.connected(row) else "unconnected"
+
+
+def _seen(row: Connector) -> str:
+    """Which look at the outside the page tells of."""
+    return row.facts_at.isoformat() if row.facts_at else ""
 
 
 def _dated(told: dict[str, Any]) -> dict[str, Any]:

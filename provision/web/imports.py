@@ -152,6 +152,7 @@ def _page(
         history=cycles.history(session, g.tenant.id, row.id or 0, limit=10),
         paces=PACES,
         typed_above=TYPED_ABOVE,
+        connected=connectors.connected(row),
         may_operate=g.role != Role.AUDITOR,
         **({} if running else _review(session, row, latest, wanted)),
     )

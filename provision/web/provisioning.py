@@ -110,12 +110,13 @@ def attribute() -> Response:
 
 
 def chosen(session: Session, text: str | None) -> Connector | None:
-    """The app that the address names, else the first one; None when there is none. Raises NotFound."""
+    """The app that the address names, else the first that was ever connected; None without any. Raises NotFound."""
     if text:
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             raise NotFound("no_such_app")
         return connectors.get(session, g.tenant.id, int(text))
-    return next(iter(connectors.of(session, g.tenant.id)), None)
+    every = connectors.of(session, g.tenant.id)
+    return next((row for row in every if row.outside_id is not None), next(iter(every), None))
 
 
 # -- Putting the page together -------------------------------------------------------------------------------------------

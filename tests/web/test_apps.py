@@ -263,6 +263,19 @@ def test_A_7_after_accepting_the_page_says_who_when_and_which_tenant(ada: Browse
     assert "matches fjordvik.example" in shown
 
 
+def test_A_7_the_page_left_open_shows_the_whole_of_it_when_one_comes_back_to_it(
+    ada: Browser, house: House, cast: Cast, o365: int
+) -> None:
+    here = unescape(str(re.search(r'id="consent" hx-get="([^"]+)"', ada.get(f"/t/contoso/apps/{o365}").text)[1]))  # type: ignore[index]
+    part = ada.get(here, headers={"HX-Request": "true"})
+    assert part.text.lstrip().startswith('<li id="consent"')  # nothing has happened yet
+    house.sandbox().grant_consent()
+    connectors.check(house.db.writing, house.connect, cast.contoso, o365, "ada", house.now)
+    anew = ada.get(here, headers={"HX-Request": "true"})
+    assert (anew.status_code, anew.headers["HX-Redirect"]) == (204, f"/t/contoso/apps/{o365}")
+    assert ada.get(here).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("change", "status", "says"),
     [

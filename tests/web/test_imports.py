@@ -61,6 +61,16 @@ def test_I_1_and_I_2_the_tab_has_a_drop_down_of_apps(ada: Browser, house: House,
     assert "Import User is off for Other tenant" in _shown(ada, app=other)
 
 
+def test_an_app_that_is_not_connected_is_neither_chosen_first_nor_said_to_lack_a_switch_only(
+    ada: Browser, house: House, cast: Cast
+) -> None:
+    bare = office.added(house, cast.contoso, name="Bare")
+    assert re.search(rf'<option value="{bare}" selected>', _shown(ada))
+    assert f'<a href="/t/contoso/apps/{bare}">Connect it</a>' in _shown(ada)
+    other = office.connected(house, cast.contoso, name="Ready")
+    assert re.search(rf'<option value="{other}" selected>', _shown(ada))
+
+
 def test_I_3_import_creates_the_people_and_counts_them(ada: Browser, house: House, cast: Cast, o365: int) -> None:
     answer = ada.post(HERE, {"do": "import"})
     assert (answer.status_code, answer.location) == (303, HERE)
