@@ -6,7 +6,10 @@ Owns the geometry; the words round it belong to the page, the drawing to ``macro
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, ABOVE, BELOW, LEFT = 760, 72, 26, 34
+ABOVE, BELOW, LEFT = 72, 26, 48
+NARROW, WIDE = 760, 960
+"""Widths in the SVG's own units: beside a column, and across the page. Near the pixels on a wide screen, so that text keeps
+its size."""
 _TOP = 12
 _GAP = 0.42
 
@@ -28,18 +31,18 @@ class Chart:
 
     bars: tuple[Bar, ...]
     top: int
+    width: int = NARROW
     axis: int = _TOP + ABOVE
     height: int = _TOP + ABOVE + BELOW + 20
-    width: int = WIDTH
     left: int = LEFT
     line: int = _TOP
 
 
-def chart(values: Sequence[tuple[int, int]], labels: Sequence[str]) -> Chart:
+def chart(values: Sequence[tuple[int, int]], labels: Sequence[str], width: int = NARROW) -> Chart:
     """Draw (done, failed) pairs, each with its label. A bar that stands for something is never thinner than a hair."""
     top = round_up(max((done for done, _ in values), default=0))
     worst = max((failed for _, failed in values), default=0)
-    step = (WIDTH - LEFT) / max(1, len(values))
+    step = (width - LEFT) / max(1, len(values))
     bars = [
         Bar(
             x=round(LEFT + number * step + step * _GAP / 2, 1),
@@ -50,7 +53,7 @@ def chart(values: Sequence[tuple[int, int]], labels: Sequence[str]) -> Chart:
         )
         for number, ((done, failed), label) in enumerate(zip(values, labels, strict=True))
     ]
-    return Chart(tuple(bars), top)
+    return Chart(tuple(bars), top, width)
 
 
 def narrowing(counts: Sequence[int]) -> tuple[str, ...]:

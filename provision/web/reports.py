@@ -22,7 +22,7 @@ from provision.services import connectors, reports, users
 from provision.services.errors import ServiceError
 from provision.services.reports import Filter, Row, Summary, queue
 from provision.web import guard, names, tracing
-from provision.web.chart import Chart, chart
+from provision.web.chart import WIDE, Chart, chart
 from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
 from provision.web.page import house, page
 
@@ -190,7 +190,7 @@ def _chart(counted: Summary) -> Chart:
         (format_time(slot.at, "HH:mm") if hours else format_date(slot.at, "d MMM")) if n % every == 0 else ""
         for n, slot in enumerate(slots)
     ]
-    return chart([(slot.done, slot.failed) for slot in slots], labels)
+    return chart([(slot.done, slot.failed) for slot in slots], labels, WIDE)
 
 
 def _place(cursor: str | None) -> tuple[datetime, int] | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.web.chart import ABOVE, BELOW, LEFT, WIDTH, chart, round_up
+from provision.web.chart import ABOVE, BELOW, LEFT, NARROW, chart, round_up
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_every_bar_stays_within_the_drawing_and_what_happened_is_seen(values: li
     drawn = chart(values, [""] * len(values))
     for bar, (done, failed) in zip(drawn.bars, values, strict=True):
         assert bar.x >= LEFT
-        assert bar.x + bar.width <= WIDTH + 0.2
+        assert bar.x + bar.width <= NARROW + 0.2
         assert bar.up <= ABOVE
         assert bar.down <= BELOW
         assert (bar.up > 0, bar.down > 0) == (done > 0, failed > 0)
