@@ -50,6 +50,12 @@ KINDS: dict[Kind, KindSpec] = {
             takes={Offer.PASSWORD: PASSWORD_RIGHTS, Offer.PASS: PASS_RIGHTS},
             judged_by="microsoft",
             portal=portal,
+            advice="Every person who is to use Office 365 needs a free seat; check the numbers above before creating people.",
+            later=(
+                "Configure Microsoft Online Services",
+                "Federates your domain so that people sign in here. For a new app you may skip this until all users are"
+                " imported from Office 365.",
+            ),
         ),
         KindSpec(
             kind=Kind.SCIM_SOURCE,

@@ -63,6 +63,9 @@ class KindSpec:
     ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can
     be set from here; ``takes_if`` names the setting that must be on for it, where that is a matter of choice.
     ``judged_by``: whose rules passwords meet there. ``portal``: where people go with their password.
+
+    ``advice`` is worth knowing before people are created there; ``later`` a step of connecting that can wait: its name,
+    and what it does. Pages that speak of one kind take its words from here.
     """
 
     kind: Kind
@@ -94,6 +97,8 @@ class KindSpec:
     takes_if: str = ""
     judged_by: str = ""
     portal: Callable[[Mapping[str, Any]], str] | None = None
+    advice: str = ""
+    later: tuple[str, str] | None = None
 
     def attributes(self, facts: Mapping[str, Any]) -> tuple[Attribute, ...]:
         """What may be mapped in one application of this kind, from what is known about it."""

@@ -33,7 +33,8 @@ def every() -> Response:
     with house().db.reading() as session:
         rows = connectors.of(session, g.tenant.id)
     kinds = house().kinds
-    return page("apps/list.html", apps=[(row, _standing(row), kinds[row.kind]) for row in rows], more=len(kinds) > 1)
+    told = [(row, _standing(row), kinds[row.kind]) for row in rows]
+    return page("apps/list.html", apps=told, first=next(iter(kinds.values())), more=len(kinds) > 1)
 
 
 @bp.get("/t/<tenant>/apps/new")

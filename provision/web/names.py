@@ -4,19 +4,33 @@ Owns the putting in; a number that leads to nobody of this tenant stays as it is
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import g
 from flask_babel import gettext as _
 from sqlmodel import Session
 
+from provision.core.deeds import changed_names, label
 from provision.core.ports import LICENCES
 from provision.services import licences, users
+from provision.web.page import house
 
 Pair = tuple[Any, Any, Any]
 _NUMBER = re.compile(r"#(\d{1,18})")
 _SKU = f"{LICENCES}."
+
+
+def outside(name: str) -> str:
+    """What is called by its name in an app, as people read it."""
+    labels = {one.name: one.label for spec in house().kinds.values() for one in spec.schema}
+    return labels.get(name) or {"enabled": "Sign-in", "manager": "Manager", "manager_id": "Manager"}.get(name, name)
+
+
+def attributes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """The blank of a sentence that names what changed, in the reader's language."""
+    told = [str(_(outside(label(name)))) for name in changed_names(before, after)]
+    return {"attributes": ", ".join(told)} if told else {}
 
 
 def filled(session: Session, groups: Sequence[Sequence[Pair]]) -> list[list[Pair]]:

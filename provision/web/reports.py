@@ -215,7 +215,7 @@ def _told_place(place: tuple[datetime, int] | None) -> str | None:
 @bp.app_template_global()
 def sentence(row: Row) -> str:
     """What was done, in the reader's language."""
-    return str(_(row.deed.sentence, **row.blanks))
+    return str(_(row.deed.sentence, **row.blanks | names.attributes(row.before, row.after)))
 
 
 @bp.app_template_global()

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, request, stream_with_context
 from flask_babel import gettext as _
 
 from provision.core import sheet
-from provision.core.deeds import blanks, changed_names, changes, deed, label
+from provision.core.deeds import blanks, changes, deed, label
 from provision.core.remedies import explain
 from provision.core.vocabulary import DriftChoice, Lifecycle, Role, Situation
 from provision.services import connectors, drift, licences, users
@@ -164,14 +164,14 @@ def _cells(row: Row) -> list[Any]:
 
 def _event(event: Any, detail: Any) -> dict[str, Any]:
     """One entry of the timeline, read before the session ends."""
-    before, after, names = (detail.before, detail.after, detail.names) if detail else ({}, {}, {})
+    before, after, held = (detail.before, detail.after, detail.names) if detail else ({}, {}, {})
     told = deed(event.action)
     return {
         "id": event.id,
         "at": event.at,
         "kind": told.kind,
         "value": told.value,
-        "said": _(told.sentence, **blanks(names, before, after) | _attributes(before, after)),
+        "said": _(told.sentence, **blanks(held, before, after) | names.attributes(before, after)),
         "actor": event.actor,
         "outcome": event.outcome,
         "new": event.action in ("user.created", "user.added", "account.created"),
@@ -185,16 +185,11 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
     }
 
 
-def _attributes(before: Any, after: Any) -> dict[str, str]:
-    names = [str(_(_label(label(name)))) for name in changed_names(before, after)]
-    return {"attributes": ", ".join(names)} if names else {}
-
-
 def _pair(name: str, was: Any, now: Any) -> tuple[str, Any, Any]:
     if name == "enabled":
         said = {True: _("allowed"), False: _("blocked")}
         was, now = said.get(was), said.get(now)
-    return str(_(_label(name))), was, now
+    return str(_(names.outside(name))), was, now
 
 
 def _planned(operations: Iterable[queue.Item]) -> dict[int, set[str]]:
@@ -204,9 +199,3 @@ def _planned(operations: Iterable[queue.Item]) -> dict[int, set[str]]:
         if one.view != "failed":
             planned.setdefault(one.app_id, set()).update(change.name for change in one.changes)
     return planned
-
-
-def _label(name: str) -> str:
-    """What is called by its outside name, as people read it."""
-    labels = {one.name: one.label for spec in house().kinds.values() for one in spec.schema}
-    return labels.get(name) or {"enabled": "Sign-in", "manager": "Manager", "manager_id": "Manager"}.get(name, name)

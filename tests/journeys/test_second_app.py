@@ -224,6 +224,7 @@ def test_who_is_deactivated_loses_one_app_at_once_and_the_one_that_is_down_as_so
     visitor.open("reports?who=ingrid")
     for app in (APP, NAME):
         expect(visitor.page.get_by_role("row").filter(has_text=f"Sign-in blocked in {app}").first).to_be_visible()
+    visitor.says(f"Changed in {NAME}: Last name")
     inspect(visitor.page, "report-off-everywhere")
 
 

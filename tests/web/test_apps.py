@@ -46,7 +46,7 @@ def _state(browser: Browser, app: int) -> str:
 def test_A_2_the_empty_list_leads_to_adding_office_365(ada: Browser) -> None:
     shown = ada.get("/t/contoso/apps")
     assert "No app yet" in shown.text
-    assert "Add Office 365" in shown.text
+    assert "Add Office 365 / Azure AD" in shown.text
 
 
 def test_A_2_an_existing_app_is_listed_and_can_be_edited(ada: Browser, o365: int) -> None:
@@ -416,3 +416,11 @@ def test_a_base_url_that_is_none_is_refused_at_its_field(ada: Browser) -> None:
     assert answer.status_code == 422
     assert 'id="f-base_url-err"' in answer.text
     assert "<b>not" not in answer.text
+
+
+def test_pages_of_no_kind_in_particular_speak_of_none(ada: Browser) -> None:
+    for path in ("", "/bin"):
+        shown = unescape(ada.get(f"/t/contoso{path}").text).partition("<main")[2]
+        assert "365" not in shown, path
+    shown = unescape(ada.get("/t/contoso/apps").text).partition("<main")[2]
+    assert "Connect an application: its people can then be imported here." in shown

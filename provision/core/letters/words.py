@@ -36,7 +36,7 @@ SAMPLES: Mapping[str, str] = {
     "name": "Ingrid Solberg",
     "address": "ingrid.solberg@contoso.example",
     "link": "https://provision.example/activate/…",
-    "app": "Office 365",
+    "app": "Payroll",
     "page": "https://provision.example/…",
 }
 """What stands in a preview where there is no person yet."""
