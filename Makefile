@@ -9,7 +9,7 @@ USERS ?= 120
 WORKERS ?= 2
 PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-postgres check faults bench vendor lock migration browser clean help
+.PHONY: demo test test-postgres check faults faults-postgres bench vendor lock migration browser clean help
 
 help:  ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ check: $(VENV)/.develop  ## Linters, types, import contracts
 
 faults: $(VENV)/.develop  ## The long fault runs: kills at every cut point
 	$(BIN)/python -m pytest tests/faults -m "faults or not faults" $(ARGS)
+
+faults-postgres: $(VENV)/.develop  ## The same on a throw-away PostgreSQL
+	sh tools/postgres.sh
+	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest tests/faults -m "faults or not faults" $(ARGS)
 
 bench: $(VENV)/.develop  ## The figures in time, as ratios
 	$(BIN)/python benchmarks/import.py

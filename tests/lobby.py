@@ -65,6 +65,16 @@ class Lobby:
         row = self.person(number, **values)
         return row, self.invite(row.id or 0)
 
+    def crowd(self, size: int) -> list[tuple[User, str]]:
+        """So many people, each with the token of a fresh link."""
+        with self.house.db.writing() as session:
+            rows = self._plain(session)[:size]
+            for row in rows:
+                row.private_email = f"somebody{row.id}@home.example"
+                session.add(row)
+        assert len(rows) == size, "there are not so many whom a link can help"
+        return [(row, self.invite(row.id or 0)) for row in rows]
+
     def invite(self, user_id: int) -> str:
         with self.house.db.writing() as session:
             given = {"vault": self.house.vault, "kinds": self.house.kinds}

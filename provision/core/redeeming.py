@@ -18,6 +18,9 @@ from provision.core.ports import Missing, OutsideError, Refused, Throttled, Unre
 
 RESERVATION = timedelta(minutes=2)
 """How long one try may take at most; after that a dead process is assumed, and what it left behind is looked up."""
+SENDING = timedelta(minutes=1)
+"""How late after the reservation a password may still be sent: what is begun by then has ended, one way or the other, before
+somebody else looks. Who was held up for longer sends nothing."""
 SETTLING = timedelta(minutes=30)
 """So long after a create a person may not be visible there yet."""
 

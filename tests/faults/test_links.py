@@ -1,4 +1,6 @@
-"""Links under kills and crowds: real processes that die between two lines, and a thousand races for one link each."""
+"""Links under kills, crowds and outages: real processes that die between two lines, a thousand races for one link each, and a
+hundred people at whose try Microsoft was away. All of it on SQLite and on PostgreSQL.
+"""
 
 import json
 import os
@@ -15,16 +17,37 @@ from provision.config import Settings
 from provision.core.redeeming import Answer
 from provision.factory import open_house
 from provision.house import House
+from provision.sandbox import Sandbox
+from tests import canary
 from tests.cast import Clock, assemble
 from tests.lobby import GOOD, OTHER, Lobby, race
 
 ROOT = Path(__file__).parents[2]
 
 
+OUTAGES: dict[str, dict[str, Any]] = {
+    "503": {"kind": "status", "path": "/v1.0/users/*", "status": 503, "code": "serviceNotAvailable", "message": "away"},
+    "500": {"kind": "status", "path": "/v1.0/users/*", "status": 500, "code": "x", "message": "", "method": "PATCH"},
+    "429": {"kind": "throttle", "path": "/v1.0/users/*", "retry_after": 7, "method": "PATCH"},
+    "sign-in away": {"kind": "status", "path": "/*/oauth2/v2.0/token", "status": 503, "code": "x", "message": ""},
+    "look dropped": {"kind": "drop_before", "path": "/v1.0/users/*", "method": "GET"},
+    "set dropped": {"kind": "drop_before", "path": "/v1.0/users/*", "method": "PATCH"},
+    "a page of the network": {"kind": "html", "path": "/v1.0/users/*", "method": "GET"},
+}
+"""How Microsoft can be away, before the password got anywhere."""
+
+
 @pytest.fixture
-def lobby(settings: Settings) -> Iterator[Lobby]:
+def people() -> int:
+    """How many people work there."""
+    return 120
+
+
+@pytest.fixture
+def lobby(settings: Settings, people: int) -> Iterator[Lobby]:
     """A house on the real clock, since other processes share its database."""
     clock = Clock(datetime.now(UTC) - timedelta(minutes=5))
+    Sandbox(settings.data_dir / "sandbox.db", users=people, now=clock).close()
     house: House = open_house(settings, now=clock)
     with house.db.writing() as session:
         cast = assemble(session, clock())
@@ -106,3 +129,34 @@ def test_a_thousand_races_of_ten_have_one_winner_each(lobby: Lobby) -> None:
         assert len(accepted) == 1, (number, results)
         assert lobby.signs_in(user, accepted[0]), number
         assert lobby.redeem(token).over, number
+
+
+def test_whoever_met_an_outage_sets_their_password_by_the_same_link_later(lobby: Lobby) -> None:
+    outlast(lobby, list(OUTAGES))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("people", [300])
+def test_a_hundred_people_met_an_outage_and_a_hundred_set_their_password_by_the_same_link_later(lobby: Lobby) -> None:
+    kinds = list(OUTAGES)
+    outlast(lobby, [kinds[number % len(kinds)] for number in range(100)])
+
+
+def outlast(lobby: Lobby, outages: list[str]) -> None:
+    """One person for each outage tries while it lasts, with a password that is then nowhere, and once more afterwards."""
+    word = "Zqxvkbirdx"
+    hired = lobby.crowd(len(outages))
+    for (user, token), outage in zip(hired, outages, strict=True):
+        lobby.strike(times=None, **OUTAGES[outage])
+        result = lobby.redeem(token, f"Loud-{word}-52-Ladder")
+        assert result.code in ("activation_later", "activation_doubt"), (outage, result)
+        assert sum(lobby.sandbox.faults.fired().values()) > 0, outage
+        lobby.sandbox.faults.clear()
+        assert not lobby.signs_in(user, f"Loud-{word}-52-Ladder"), outage
+    assert canary.in_rows(lobby.house.db, word) == []
+    assert canary.in_files(lobby.house.settings.data_dir, word) == []
+    assert canary.in_processes(word) == []
+    lobby.clock.forward(minutes=3)
+    ends = [lobby.redeem(token) for _, token in hired]
+    assert [(outages[n], end.code) for n, end in enumerate(ends) if end.answer is not Answer.DONE] == []
+    assert all(lobby.signs_in(user, GOOD) for user, _ in hired)

@@ -1,11 +1,12 @@
 """From a link to a password that Microsoft 365 knows: every way this can go, on the real sandbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from provision.core.ports import OutsideError, Refused, Unreachable
 from provision.core.redeeming import Answer
@@ -178,6 +179,29 @@ def test_of_ten_at_the_same_time_exactly_one_sets_its_password(lobby: Lobby) -> 
         assert len(accepted) == 1
         assert lobby.signs_in(user, accepted[0])
         assert all(result.over or result.code in LOST for _, result in results if result.answer is not Answer.DONE)
+
+
+@pytest.mark.parametrize("minutes", [1.5, 3])
+def test_who_was_held_up_before_sending_sends_nothing_any_more(lobby: Lobby, minutes: float) -> None:
+    """A process that sleeps between reserving and sending: by then another try may have set the password."""
+    user, token = lobby.hire()
+    later: list[activation.Redeemed] = []
+
+    @contextmanager
+    def writing() -> Iterator[Session]:
+        with lobby.house.db.writing() as session:
+            yield session
+        if not later and lobby.row(user).reserved_until is not None:
+            lobby.clock.forward(minutes=minutes)
+            later.append(lobby.redeem(token, OTHER))
+
+    slow = lobby.redeem(token, GOOD, writing=writing)
+    assert slow.answer is not Answer.DONE
+    assert not lobby.signs_in(user, GOOD)
+    accepted = later[0].answer is Answer.DONE
+    assert accepted == (minutes > 2), "until two minutes are over the link is the first one's"
+    assert lobby.signs_in(user, OTHER) == accepted
+    assert lobby.redeem(token, OTHER).over == accepted
 
 
 LOST = ("activation_busy", "activation_tries", "activation_over")

@@ -6,7 +6,7 @@ password and no pass anywhere.
     knock → look at when passwords last changed there → reserve → set → settle
 
 A reservation that nobody settled lapses after two minutes. Then a later change of the password there spends the link, and
-without one it lives on.
+without one it lives on. So that nobody who was held up overwrites what came after them, nothing is sent late.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +19,8 @@ import structlog
 from sqlmodel import Session
 
 from provision.core.choosing import Rule, first_unmet, judge
-from provision.core.ports import Expelling, OutsideError, Passing, Remembering
-from provision.core.redeeming import RESERVATION, SETTLING, STOPS, Answer, answer, together
+from provision.core.ports import Expelling, OutsideError, Passing, Remembering, Unreachable
+from provision.core.redeeming import RESERVATION, SENDING, SETTLING, STOPS, Answer, answer, together
 from provision.core.tables import Activation
 from provision.core.vocabulary import Lifecycle, Offer
 from provision.db import among, for_update
@@ -57,6 +57,14 @@ class Redeemed:
 OVER = Redeemed(Answer.FAILED, "activation_over", over=True)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """One app as it was looked at. The same port sets the password, so that nobody waits for a second sign-in there."""
+
+    port: Any
+    told: Mapping[str, Any]
+
+
 class _Busy(Exception):
     """Something else is going on with the link or the account; what was begun is taken back."""
 
@@ -81,16 +89,17 @@ def _redeem(ways: Ways, token: str, offer: Offer, deed: Deed, chosen: tuple[str,
     knocked = _admitted(ways, token, offer, chosen)
     if isinstance(knocked, Redeemed):
         return knocked
-    marks: dict[int, dict[str, Any]] = {}
+    seen: dict[int, _Seen] = {}
     for place in knocked.there:
-        silent = _look(ways, place, marks, offer)
-        if silent is not None:
-            return _give_up(ways, knocked, place, silent)
+        looked = _look(ways, place, offer)
+        if isinstance(looked, OutsideError):
+            return _give_up(ways, knocked, place, looked)
+        seen[place.connector.id or 0] = looked
     try:
-        until = _reserve(ways, knocked, marks)
+        until = _reserve(ways, knocked, seen)
     except _Busy:
         return Redeemed(Answer.LATER, "activation_busy")
-    return OVER if until is None else _settle(ways, knocked, until, *_do(ways, knocked, marks, deed))
+    return OVER if until is None else _settle(ways, knocked, until, *_do(ways, knocked, seen, until, deed))
 
 
 def _admitted(ways: Ways, token: str, offer: Offer, chosen: tuple[str, str] | None) -> Knock | Redeemed:
@@ -151,20 +160,19 @@ def _count(session: Session, row: Activation, now: datetime) -> bool:
     return True
 
 
-def _look(ways: Ways, place: Place, marks: dict[int, dict[str, Any]], offer: Offer) -> OutsideError | None:
+def _look(ways: Ways, place: Place, offer: Offer) -> _Seen | OutsideError:
     """Note when the password was last changed there: what a later look is compared with."""
-    seen: dict[str, Any] = {"app": place.connector.name}
+    told: dict[str, Any] = {"app": place.connector.name}
     try:
         port = ways.connect(place.connector)
         if offer is Offer.PASSWORD and isinstance(port, Remembering):
-            seen["mark"] = port.password_mark(place.anchor)
+            told["mark"] = port.password_mark(place.anchor)
     except OutsideError as error:
         return error
-    marks[place.connector.id or 0] = seen
-    return None
+    return _Seen(port, told)
 
 
-def _reserve(ways: Ways, knocked: Knock, marks: Mapping[int, Mapping[str, Any]]) -> datetime | None:
+def _reserve(ways: Ways, knocked: Knock, seen: Mapping[int, _Seen]) -> datetime | None:
     """Take the link and the accounts for two minutes; None when the link no longer holds. Raises _Busy."""
     now = ways.now()
     until = now + RESERVATION
@@ -176,7 +184,7 @@ def _reserve(ways: Ways, knocked: Knock, marks: Mapping[int, Mapping[str, Any]])
             raise _Busy
         _take(session, [place.account_id for place in knocked.there], now, until)
         row.reserved_at, row.reserved_until = now, until
-        row.outcomes = {**row.outcomes, **{str(number): dict(seen) for number, seen in marks.items()}}
+        row.outcomes = {**row.outcomes, **{str(number): dict(one.told) for number, one in seen.items()}}
         session.add(row)
     return until
 
@@ -193,19 +201,20 @@ def _take(session: Session, accounts: Sequence[int], now: datetime, until: datet
 
 
 def _do(
-    ways: Ways, knocked: Knock, marks: Mapping[int, Mapping[str, Any]], deed: Deed
+    ways: Ways, knocked: Knock, seen: Mapping[int, _Seen], until: datetime, deed: Deed
 ) -> tuple[list[Answer], dict[str, Any], str | None]:
     """Ask one app after the other, no transaction open; stop where a later try will set the password everywhere anew."""
     answers, outcomes, handed = [], {}, None
     for place in knocked.there:
-        said: dict[str, Any] = dict(marks.get(place.connector.id or 0, {}))
+        port, told = seen[place.connector.id or 0].port, seen[place.connector.id or 0].told
         failed: OutsideError | None = None
         try:
-            port = ways.connect(place.connector)
+            if ways.now() >= until - RESERVATION + SENDING:
+                raise Unreachable("activation_held_up", sent=False)
             handed = deed(port, place.anchor) or handed
         except OutsideError as error:
             failed = error
-        said |= _said(failed, place, ways.now())
+        said = {**told, **_said(failed, place, ways.now())}
         answers.append(Answer(said["answer"]))
         if failed is None and knocked.sign_out and isinstance(port, Expelling):
             said["sessions"] = _expel(port, place.anchor)
