@@ -182,14 +182,14 @@ class Reader:
 class SandboxGround:
     """The sandbox, in process or over TLS; people over there are changed through its own Graph."""
 
-    def __init__(self, folder: Path, *, tls: bool) -> None:
+    def __init__(self, folder: Path, *, tls: bool, users: int = 40, page: int = 7) -> None:
         self.clock = Clock()
         self._server = Server("127.0.0.1", 0, tls_context("127.0.0.1", folder)) if tls else None
         where = {"login_url": self._server.url, "graph_url": self._server.url} if self._server else {}
-        self.sandbox = Sandbox(folder / "sandbox.db", users=40, now=self.clock.now, **where)
+        self.sandbox = Sandbox(folder / "sandbox.db", users=users, now=self.clock.now, **where)
         self.sandbox.grant_consent()
         self._numbers = count()
-        self.sandbox.faults.turn(delta_page=7)
+        self.sandbox.faults.turn(delta_page=page)
         known = self.sandbox.credentials()
         self.domain, self.tenant = known["domain"], known["tenant"]
         self.client_id, self.secret = known["client_id"], known["client_secret"]

@@ -112,6 +112,16 @@ def test_a_stale_form_shows_both_versions_and_saves_nothing(desk: Desk) -> None:
     assert person(desk, jane).given_name == "Janet"
 
 
+def test_a_stale_form_that_says_what_is_so_already_counts_as_saved(desk: Desk) -> None:
+    jane = desk.present("jane")
+    first = do(desk, users.edit, jane, {"surname": "Mate"}, version=1)
+    again = do(desk, users.edit, jane, {"surname": "Mate"}, version=1)
+    assert (again.version, again.changed, again.effects) == (first.version, ("surname",), ())
+    assert len(desk.told("user.edited")) == 1
+    with pytest.raises(users.Stale):
+        do(desk, users.edit, jane, {"surname": "Mate", "title": "Cook"}, version=1)
+
+
 def test_an_edit_that_changes_nothing_leaves_nothing_behind(desk: Desk) -> None:
     jane = desk.present("jane")
     saved = do(desk, users.edit, jane, {"given_name": "Jane"}, version=1)

@@ -57,12 +57,16 @@ def edit(
     """Change some of a person's values; what is not given stays.
 
     ``version``: the one that the form was made from; Stale shows both when somebody saved since. None: whatever it is now.
+    A form that comes late and says only what is so already, as that of a second click does, counts as saved.
     Raises Invalid, NotFound, Conflict("user_has_left").
     """
     user = load(session, tenant_id, [user_id])[user_id]
     if version is not None and version != user.version:
         now = now_of(user, given)
-        raise Stale(user.version, {name: (now[name], value) for name, value in given.items() if now[name] != value})
+        both = {name: (now[name], value) for name, value in given.items() if (now[name] or "") != (value or "")}
+        if both or not given:
+            raise Stale(user.version, both)
+        return Saved(user_id, user.version, tuple(given), ())
     if user.lifecycle == Lifecycle.LEFT:
         raise Conflict("user_has_left")
     values = _judged(session, tenant_id, user_id, given)

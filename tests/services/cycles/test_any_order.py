@@ -15,6 +15,7 @@ from tests.fakes.directory import Directory
 from tests.services.cycles.conftest import Desk, app_of
 
 NUMBERS = count(1)
+EMPTY = -1
 
 
 def everybody(desk: Desk) -> None:
@@ -54,11 +55,23 @@ def truth(desk: Desk) -> Any:
 
 @st.composite
 def disorders(draw: st.DrawFn) -> tuple[int, list[int]]:
-    """A page size, and which pages are told in which order; every page at least once, some again."""
+    """A page size, and which pages are told in which order; every page at least once, some again, empty ones between."""
     size = draw(st.integers(1, 13))
     pages = -(-13 // size)
-    again = draw(st.lists(st.integers(0, pages - 1), max_size=4))
+    again = draw(st.lists(st.integers(EMPTY, pages - 1), max_size=4))
     return size, draw(st.permutations([*range(pages), *again]))
+
+
+def meet(desk: Desk, truth: Any, disorder: tuple[int, Sequence[int]]) -> None:
+    """Import what is told in this order, twice, and compare with what was told once and in order."""
+    size, order = disorder
+    other = another_desk(desk)
+    other.directory.page_size = size
+    other.directory.shuffle = lambda pages: [[] if index == EMPTY else deepcopy(pages[index]) for index in order]
+    other.run()
+    assert other.state() == truth
+    assert other.run(full=True).state == "done"
+    assert other.state() == truth
 
 
 @settings(
@@ -72,14 +85,22 @@ def disorders(draw: st.DrawFn) -> tuple[int, list[int]]:
 def test_any_shuffle_and_repetition_of_pages_ends_the_same(
     desk: Desk, truth: Any, disorder: tuple[int, Sequence[int]]
 ) -> None:
-    size, order = disorder
-    other = another_desk(desk)
-    other.directory.page_size = size
-    other.directory.shuffle = lambda pages: [deepcopy(pages[index]) for index in order]
-    other.run()
-    assert other.state() == truth
-    assert other.run(full=True).state == "done"
-    assert other.state() == truth
+    meet(desk, truth, disorder)
+
+
+@pytest.mark.faults
+@settings(
+    max_examples=2000,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(disorder=disorders())
+def test_two_thousand_shuffles_and_repetitions_end_the_same(
+    desk: Desk, truth: Any, disorder: tuple[int, Sequence[int]]
+) -> None:
+    meet(desk, truth, disorder)
 
 
 @settings(
