@@ -1,7 +1,7 @@
 """Pairs of edits, one here and one there between two imports: each is on both sides in the end, and then all is quiet.
 
-An attribute that only one side moved has that side's value everywhere. Where both moved it, ours is kept, and theirs stands in
-the log if it was read before ours was sent. After three rounds of reading and writing nothing moves any more.
+An attribute that only one side moved has that side's value everywhere. Where both moved it, ours is kept, and theirs stands
+in the log if it was read before ours was sent. After three rounds of reading and writing nothing moves any more.
 """
 
 import os
