@@ -19,7 +19,7 @@ KINDS = frozenset(
     status status_after throttle drop_before drop_after slow
     html empty truncated content_type oversized
     foreign_link loop_link replay_page duplicate_person empty_page partial_item
-    gone stale_token expired_token
+    somebody_else gone stale_token expired_token
     """.split()  # noqa: SIM905
 )
 KNOBS: dict[str, float] = {

@@ -218,6 +218,13 @@ def _partial_item(call: Call, answer: Answer, fault: Fault) -> Answer:
     return _with_items(answer, [*items, {name: person[name] for name in ("id", *kept) if name in person}])
 
 
+def _somebody_else(call: Call, answer: Answer, fault: Fault) -> Answer:
+    """The answer is about another person than was asked for."""
+    if not isinstance(answer.body, dict) or "id" not in answer.body:
+        return answer
+    return replace(answer, body=answer.body | {"id": str(uuid.UUID(int=0, version=4))})
+
+
 def _items(answer: Answer) -> list[dict[str, Any]]:
     return list(answer.body["value"]) if isinstance(answer.body, dict) and "value" in answer.body else []
 
@@ -267,6 +274,7 @@ AFTER: dict[str, Callable[[Call, Answer, Fault], Answer]] = {
     "oversized": _oversized,
     "partial_item": _partial_item,
     "replay_page": _replay_page,
+    "somebody_else": _somebody_else,
     "status_after": _status_after,
     "truncated": _truncated,
 }

@@ -347,6 +347,7 @@ MISFORTUNES: dict[str, Misfortune] = {
         200, headers={"Content-Type": "text/html"}, content=b"<h1>Sign in to the guest network</h1>"
     ),
     "empty": lambda fake, request, details: httpx2.Response(200, headers={"Content-Type": "application/json"}),
+    "somebody_else": lambda fake, request, details: _json(200, {**fake.answer(request).json(), "id": str(UUID(int=1))}),
     "content_type": lambda fake, request, details: httpx2.Response(
         200, headers={"Content-Type": "text/plain"}, content=fake.answer(request).content
     ),

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import count
@@ -18,7 +18,6 @@ import httpx2
 
 from provision.connectors import KINDS, Cloud, Secret, World
 from provision.connectors.microsoft365 import Microsoft365, schema
-from provision.core.ports import Seen, Unreachable, WatermarkLost
 from provision.core.vocabulary import Kind
 from provision.sandbox import Fault, Sandbox
 from provision.sandbox.serve import Server, tls_context
@@ -47,6 +46,9 @@ class Clock:
 
     def now(self) -> datetime:
         return self.at
+
+    def seconds(self) -> float:
+        return self.at.timestamp()
 
     def sleep(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
@@ -132,51 +134,13 @@ def connector(
         clouds={NAME: replace(ground.cloud, **cloud)},
         now=ground.clock.now,
         sleep=ground.clock.sleep,
+        clock=ground.clock.seconds,
         chance=lambda: 0.5,
     )
     config = spec.config(domain=domain or ground.domain, cloud=NAME, client_id=registration)
     built = spec.build(config, proof, outside_id, world)
     assert isinstance(built, Microsoft365)
     return built
-
-
-@dataclass
-class Reader:
-    """What a faithful caller of the port ends with: merged people, and the places to go on from."""
-
-    people: dict[str, dict[str, Any]] = field(default_factory=dict)
-    position: str | None = None
-    watermark: str | None = None
-    setbacks: list[str] = field(default_factory=list)
-
-    def take(self, seen: Seen) -> None:
-        if seen.removed:
-            self.people.pop(seen.anchor, None)
-        else:
-            self.people[seen.anchor] = {**self.people.get(seen.anchor, {}), **seen.values}
-
-    def walk(self, make: Callable[[], Microsoft365], *, pages: int | None = None) -> "Reader":
-        """Read to the end (or for so many pages), going on after every setback as the port allows."""
-        while len(self.setbacks) < 20:
-            try:
-                self._pages(make(), pages)
-                return self
-            except Unreachable as error:
-                self.setbacks.append(error.code)
-            except WatermarkLost:
-                self.setbacks.append("watermark_lost")
-                self.people, self.position, self.watermark = {}, None, None
-        raise AssertionError(f"no end of setbacks: {self.setbacks}")
-
-    def _pages(self, connector: Microsoft365, pages: int | None) -> None:
-        walk = connector.changes(MAPPED, watermark=self.watermark, position=self.position)
-        for number, page in enumerate(walk, start=1):
-            for seen in page.seen:
-                self.take(seen)
-            self.position = page.position
-            self.watermark = page.watermark or self.watermark
-            if number == pages:
-                return
 
 
 class SandboxGround:

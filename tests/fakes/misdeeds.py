@@ -3,14 +3,13 @@ happen to a batch; with the faithful caller who gets his writes through all the 
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from provision.connectors.microsoft365.graph import Graph
-from provision.core.ports import Missing, Outcome, Throttled, Unreachable, Write
-from provision.core.vocabulary import OperationKind
+from provision.core.ports import Unreachable, Write
+from tests.fakes.callers import Courier
 from tests.fakes.grounds import MAPPED, UnrulyGround, connector
 
 
@@ -65,44 +64,5 @@ def plague(ground: UnrulyGround, number: int) -> None:
 
 
 def persist(ground: UnrulyGround, writes: Sequence[Write]) -> list[str | None]:
-    """Carry writes to their end as a faithful caller of the port does; return the anchors that they ended with.
-
-    A create in doubt is looked up by its stamp, for as long as it may be invisible, before it is sent again; everything
-    else is planned again from what is left; and a time to wait is waited out. Whoever is not visible yet is waited for.
-    """
-    anchors = [write.anchor for write in writes]
-    open_ = dict(enumerate(writes))
-    for _ in range(60):
-        if not open_:
-            return anchors
-        outcomes = connector(ground).carry(list(open_.values()))
-        assert len(outcomes) == len(open_)
-        for number, outcome in zip(list(open_), outcomes, strict=True):
-            anchors[number] = outcome.record.anchor if outcome.record else anchors[number]
-            again = _again(ground, open_.pop(number), outcome)
-            if again is not None:
-                anchors[number] = again.anchor or anchors[number]
-                open_[number] = again
-        ground.clock.sleep(30)
-    raise AssertionError(f"no end: {open_}")
-
-
-def _again(ground: UnrulyGround, write: Write, outcome: Outcome) -> Write | None:
-    error = outcome.error
-    if write.kind is OperationKind.DELETE:
-        return None if error is None or isinstance(error, Missing) else write
-    if write.kind is OperationKind.CREATE and outcome.record is None:
-        assert isinstance(error, Unreachable | Throttled), (error, error and error.params)
-        if isinstance(error, Throttled) or not error.sent:
-            return write
-        ground.clock.sleep(121)
-        assert write.correlation is not None
-        name, value = write.correlation
-        found = connector(ground).find(MAPPED, **{name: value})
-        if found is None:
-            return write
-        return replace(write, kind=OperationKind.UPDATE, anchor=found.anchor, password=None, correlation=None)
-    if error is None and not outcome.left:
-        return None
-    anchor = outcome.record.anchor if outcome.record else write.anchor
-    return replace(write, kind=OperationKind.UPDATE, anchor=anchor, password=None, correlation=None)
+    """Carry writes to their end as a faithful caller of the port does; return the anchors that they ended with."""
+    return Courier(lambda: connector(ground), ground.clock.sleep, MAPPED).persist(writes)

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import fnmatch
 from socket import SHUT_RDWR, socket
 from socketserver import ThreadingMixIn
@@ -118,6 +119,15 @@ class ScimServer:
 
     def remove(self, anchor: str) -> None:
         self._ask("DELETE", f"/Users/{anchor}", None)
+
+    def count(self) -> int:
+        """How many resources there are."""
+        return len(self.storage.resources)
+
+    def date_back(self, moment: datetime) -> None:
+        """Let everybody have been changed for the last time at this moment."""
+        for each in self.storage.resources:
+            each.meta.last_modified = moment
 
     def sent(self, method: str) -> int:
         """How many calls of a method have arrived."""

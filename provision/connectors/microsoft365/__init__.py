@@ -10,6 +10,7 @@ from typing import Any
 from provision.connectors.credentials import Secret
 from provision.connectors.http import Cloud, Wire, World
 from provision.connectors.microsoft365 import carrying, consent, delta, doctor, holdings, passwords, recycling, schema
+from provision.connectors.microsoft365.batch import MOST
 from provision.connectors.microsoft365.config import GUID, Microsoft365Config
 from provision.connectors.microsoft365.graph import EVENTUAL, Graph
 from provision.connectors.microsoft365.stories import ANCHOR, USER
@@ -27,6 +28,7 @@ from provision.core.ports import (
     Record,
     Refused,
     Unauthorised,
+    Unreachable,
     Write,
 )
 
@@ -105,6 +107,8 @@ class Microsoft365:
 
     def carry(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Up to twenty writes of different accounts, a round trip serving all of them."""
+        if len(writes) > MOST:
+            raise ValueError(f"at most {MOST} writes at once")
         try:
             graph = self._client()
         except OutsideError as error:
@@ -157,9 +161,13 @@ class Microsoft365:
             return None
         select = {"$select": schema.selection(attributes)}
         try:
-            return delta.record_of(self._client().read(USER, select, right=delta.RIGHT, id=anchor), attributes)
+            body = self._client().read(USER, select, right=delta.RIGHT, id=anchor)
         except Missing:
             return None
+        found = delta.record_of(body, attributes)
+        if found.anchor.lower() != anchor.lower():
+            raise Unreachable("unexpected_reply", sent=True, reason="another_id")
+        return found
 
     def _by_attribute(self, attributes: Sequence[str], name: str, value: str) -> Record | None:
         if name not in schema.FINDABLE:

@@ -29,7 +29,7 @@ def everybody(peer: Peer, able: Abilities, attributes: Sequence[str], position: 
     place = _position(position)
     start, known, began = int(place["start"]), int(place["known"]), place.get("began")
     seen: set[str] = set()
-    total: int | None = None
+    total: int | None = place.get("total")
     for _ in range(MOST_PAGES):
         answer = _list(peer, able, {"startIndex": start, "count": able.results})
         began = began or _their_time(answer)
@@ -50,7 +50,7 @@ def everybody(peer: Peer, able: Abilities, attributes: Sequence[str], position: 
             return
         if not rows:
             raise answer.unexpected("incomplete")
-        told = {"start": start, "known": known + len(seen), "began": began}
+        told = {"start": start, "known": known + len(seen), "total": total, "began": began}
         yield Page(people, position=json.dumps(told))
     raise answer.unexpected("loop")
 
@@ -188,6 +188,6 @@ def _position(text: str | None) -> dict[str, Any]:
     if text is None:
         return {"start": 1, "known": 0}
     told = _mark(text)
-    if not all(isinstance(told.get(name), int) and told[name] >= 0 for name in ("start", "known")):
+    if not all(isinstance(told.get(name), int) and told[name] >= 0 for name in ("start", "known", "total")):
         raise WatermarkLost
     return told
