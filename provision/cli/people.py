@@ -1,6 +1,5 @@
 """Commands about people: importing them, looking at them, and what happened to them."""
 
-import csv
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ import click
 from provision.cli.common import ACTOR, app, house, json_option, tenant
 from provision.cli.shown import as_json as jsonable
 from provision.cli.shown import dump, say, sentence, table
+from provision.core import sheet
 from provision.core.tables import Cycle, User
 from provision.core.vocabulary import UNFINISHED_CYCLES, CycleState
 from provision.house import LEADER
@@ -138,9 +138,8 @@ def report(
         if as_json or form == "json":
             dump([reports.as_object(row) for row in found])
         elif form == "csv":
-            writer = csv.writer(sys.stdout)
-            writer.writerow(reports.COLUMNS)
-            writer.writerows(reports.as_cells(row) for row in found)
+            for line in sheet.lines(reports.COLUMNS, map(reports.as_cells, found)):
+                sys.stdout.write(line.removeprefix(sheet.BOM))
         else:
             table(reports.COLUMNS, [reports.as_cells(row) for row in found])
 

@@ -51,6 +51,12 @@ def test_the_report_comes_as_table_csv_and_json(connected: Command) -> None:
     assert len(rows) == len(list(csv.DictReader(io.StringIO(connected("report", "contoso", "--format", "csv").out))))
     assert "user" in connected("report", "contoso").out
     assert len(rows) >= 40
+    connected(
+        "user", "add", "contoso", "--username", "x", "--email", "x@fjordvik.example", "--first", "=1", "--last", "X"
+    )
+    written = connected("report", "contoso", "--format", "csv").out
+    assert ",'=1 X," in written  # no cell runs in a spreadsheet, whichever way it was written
+    assert not written.startswith("\ufeff")
     assert connected("report", "contoso", "--until", "2001-01-01", "--since", "2000-01-01", "--json").json == []
 
 

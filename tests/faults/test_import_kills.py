@@ -105,6 +105,18 @@ def dies_and_recovers(
         dropped(installation)
 
 
+def test_the_cloud_custom_is_three_settings_and_imports_from_any_server_that_speaks_graph(
+    undisturbed: Undisturbed, outside: dict[str, str]
+) -> None:
+    """The installation that was imported knows of its Microsoft what these settings say, and nothing else."""
+    assert {name for name in outside if name.startswith("PROVISION_")} == {
+        "PROVISION_CUSTOM_LOGIN_URL",
+        "PROVISION_CUSTOM_GRAPH_URL",
+        "PROVISION_CUSTOM_CA_BUNDLE",
+    }
+    assert len(undisturbed.state[0]) == PEOPLE
+
+
 @pytest.mark.parametrize(("place", "share"), [("before-commit", 0.5), ("after-commit", 0.3), ("after-page", 0.7)])
 def test_a_killed_import_ends_like_an_undisturbed_one(
     prepared: Installation,

@@ -136,6 +136,17 @@ def test_R_6_a_row_tells_time_user_application_operation_status_message_actor_an
     assert reports.as_object(row)["changes"] == {"Job Title": [None, "Lead"], "Department": ["A", "B"]}
 
 
+def test_an_export_says_who_the_manager_is_and_not_their_number(
+    session: Session, cast: Cast, clock: Clock, kim: User
+) -> None:
+    populate.told(session, cast.contoso, clock(), "user.updated", kim, before={"manager_id": 10**9},
+                  after={"manager_id": kim.id, "title": f"#{kim.id}"})  # fmt: skip
+    (row,) = reports.rows(session, cast.contoso, _day(clock))
+    told = reports.as_object(row)["changes"]
+    assert (told["Manager"], told["Job Title"]) == ([f"#{10**9}", "Kim Lee"], [None, f"#{kim.id}"])
+    assert f"Manager: #{10**9} → Kim Lee" in reports.as_cells(row)[-1]
+
+
 def test_a_row_whose_details_are_gone_still_stands(
     session: Session, cast: Cast, clock: Clock, office: Connector, kim: User
 ) -> None:

@@ -5,16 +5,17 @@ One set of conditions serves the page, its chart, the exports and the command li
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from provision.core.deeds import PEOPLE, RUNS, Deed, blanks, changes, deed
+from provision.core.deeds import MANAGER_ID, PEOPLE, RUNS, Deed, blanks, changes, deed, label
 from provision.core.tables import Connector, Event, EventDetail
 from provision.core.vocabulary import Outcome, key
+from provision.services import users
 from provision.services.errors import NotFound
 
 _EVENTS: sa.Table = Event.__table__  # type: ignore[attr-defined]
@@ -67,7 +68,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that was done. ``user`` and ``app`` are as they were called then; ``text`` holds what else was noted."""
+    """One thing that was done. ``user`` and ``app`` are as they were called then; ``text`` holds what else was noted.
+
+    ``people`` are names for the numbers among the values, where a whole export was asked for: ``#`` and number → name.
+    """
 
     id: int
     at: datetime
@@ -86,6 +90,7 @@ class Row:
     cycle_id: int | None
     operation_id: int | None
     ms: int | None
+    people: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def deed(self) -> Deed:
@@ -105,7 +110,11 @@ class Row:
     @property
     def changes(self) -> list[tuple[str, Any, Any]]:
         """Attribute's label, value before, value after; in the order of the profile."""
-        return changes(self.before, self.after)
+        manager = label(MANAGER_ID)
+        return [
+            (name, self.people.get(was, was), self.people.get(now, now)) if name == manager else (name, was, now)
+            for name, was, now in changes(self.before, self.after)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,7 @@ def rows(session: Session, tenant_id: int, wanted: Filter) -> Iterator[Row]:
     conditions, place = [*_conditions(tenant_id, wanted)], wanted.after
     while True:
         found = _portion(session, conditions, place, _AT_ONCE)
-        yield from map(_row, found)
+        yield from _with_names(session, tenant_id, [_row(each) for each in found])
         if len(found) < _AT_ONCE:
             return
         place = (found[-1]["at"], found[-1]["id"])
@@ -265,6 +274,14 @@ def _row(found: Any) -> Row:
         operation_id=found["operation_id"],
         ms=found["ms"],
     )
+
+
+def _with_names(session: Session, tenant_id: int, found: list[Row]) -> list[Row]:
+    """The same rows with what the managers in them are called now, in one statement."""
+    sides = [side for row in found for side in (row.before, row.after)]
+    numbers = {number for side in sides if isinstance(number := side.get(MANAGER_ID), int)}
+    people = {f"#{number}": name for number, name in users.named(session, tenant_id, numbers).items()}
+    return [replace(row, people=people) for row in found] if people else found
 
 
 def _said(value: Any) -> str:
