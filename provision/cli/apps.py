@@ -85,7 +85,7 @@ def app_group() -> None:
 @click.argument("slug", metavar="TENANT")
 @click.argument("kind")
 @click.option("--name", required=True)
-@click.option("--domain", help="Office 365 tenant or verified domain, like acme.com.")
+@click.option("--domain", help="Where the kind asks for one: a tenant or verified domain, like acme.com.")
 @click.option("--cloud", help="global, usgov, dod, china, sandbox or custom.")
 @click.option("--client-id", help="Your own app registration.")
 @click.option("--secret-stdin", is_flag=True, help="Read its secret from standard input.")
@@ -113,14 +113,19 @@ def app_add(  # noqa: PLR0913, PLR0917 - one parameter per option
     config = {key: value for key, value in given.items() if value is not None}
     secret = _secret(secret_stdin, certificate)
     at_home, owner = house(), tenant(slug)
-    connectors.locate(at_home.connect, owner.id or 0, kind, config) if kind in at_home.kinds else None
+    if kind in at_home.kinds:
+        config = connectors.judged(at_home.kinds[kind].config, config)
+        connectors.locate(at_home.connect, owner.id or 0, kind, config)
     with at_home.db.writing() as session:
         row = connectors.add(
             session, at_home.vault, owner.id or 0, at_home.kinds, kind, name, config, secret, ACTOR, at_home.now()
         )
     if at_home.kinds[row.kind].takes_file and not row.config.get("watched"):
         _print(
-            owner.id or 0, row.id or 0, as_json, f"Added {row.name}. Give it a file: provision import {slug} APP --file"
+            owner.id or 0,
+            row.id or 0,
+            as_json,
+            f"Added {row.name}. Give it a file: provision import {slug} {json.dumps(row.name)} --file FILE",
         )
         return
     try:
@@ -235,6 +240,8 @@ def app_features(
     at_home, (owner, row) = house(), app(slug, name)
     asked = {Feature.IMPORT: import_, Feature.CREATE: create, Feature.EDIT: edit, Feature.DELETE: delete}
     switches = {feature.value: on for feature, on in asked.items() if on is not None}
+    if any(on and feature not in at_home.kinds[row.kind].features for feature, on in asked.items()):
+        raise ServiceError("app_only_read", app=row.name)
     if any(switches.values()):
         connectors.check(at_home.db.writing, at_home.connect, owner.id or 0, row.id or 0, ACTOR, at_home.now)
     with at_home.db.writing() as session:

@@ -12,6 +12,7 @@ from provision.core import scoping
 from provision.core.tables import Connector
 from provision.core.vocabulary import WhenLeft
 from provision.services import connectors, mappings, outbox
+from provision.services.errors import ServiceError
 
 
 @app_group.command("scope")
@@ -62,6 +63,8 @@ def app_scope(
 def _carry(tenant_id: int, row: Connector, settled: dict[str, Any], *, preview: bool, plans: bool) -> dict[str, Any]:
     at_home = house()
     planned = 0
+    if settled.get("rule") and not at_home.kinds[row.kind].is_target:
+        raise ServiceError("rule_of_source", app=row.name)
     with at_home.db.reading() as session:
         mappings.judge_scope(session, tenant_id, settled)
     if settled and not preview:

@@ -23,6 +23,16 @@ from provision.vault import Vault
 
 GUESTS = "guests"
 NAME_LIMIT = 80
+_PLAIN = {
+    "missing": "required",
+    "string_type": "required",
+    "extra_forbidden": "setting_unknown",
+    "string_too_long": "value_too_long",
+    "literal_error": "setting_choice",
+    "bool_parsing": "setting_choice",
+    "bool_type": "setting_choice",
+}
+"""What a settings model says → remedy; what it says in a sentence of its own stays."""
 
 
 class Settled(BaseModel):
@@ -68,6 +78,8 @@ def add(  # noqa: PLR0913, PLR0917
     """
     if kind not in kinds:
         raise Invalid({"kind": "kind_unknown"})
+    if secret is not None and not (kinds[kind].secret or kinds[kind].consents):
+        raise Invalid({"secret": "secret_not_asked"}, kind=kinds[kind].label)
     settings = judged(kinds[kind].config, config)
     row = Connector(
         tenant_id=tenant_id,
@@ -300,8 +312,13 @@ def judged(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return model.model_validate(dict(given)).model_dump(mode="json")
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise Invalid({str((one["loc"] or ("",))[0]): one["msg"] for one in reversed(found)}) from None
+        found = error.errors(include_url=False, include_input=False)
+    problems = {str((one["loc"] or ("",))[0]): _PLAIN.get(one["type"], one["msg"]) for one in reversed(found)}
+    told: dict[str, Any] = {"names": ", ".join(model.model_fields)}
+    for one in reversed(found):
+        held = one.get("ctx") or {}
+        told |= {"choices": held.get("expected", "true, false"), "limit": held.get("max_length", "")}
+    raise Invalid(problems, **told)
 
 
 def _entry(
