@@ -11,7 +11,7 @@ from provision.cli.common import ACTOR, house, json_option, pairs, tenant
 from provision.cli.shown import dump, say, table
 from provision.core.logos import LARGEST, Logo
 from provision.core.onboarding import OnboardingSettings
-from provision.services import logos, settings
+from provision.services import logos, mail, settings
 from provision.services.errors import Invalid
 
 
@@ -30,6 +30,7 @@ def onboarding(slug: str, wanted: tuple[str, ...], as_json: bool) -> None:
         if given:
             chosen = OnboardingSettings.model_validate({**chosen.model_dump(), **given})
             settings.save_onboarding(session, owner.id or 0, chosen, ACTOR, at_home.now())
+            mail.look_anew(session, owner.id or 0, at_home.now())
     told = chosen.model_dump(mode="json")
     if as_json:
         dump(told)

@@ -45,6 +45,7 @@ DEEDS: Mapping[str, Deed] = {
     "account.unprotected": Deed("change", "update", "No longer protected in %(app)s"),
     "account.restored": Deed("change", "restore", "Restored in %(app)s"),
     "account.updated": Deed("change", "update", "Changed in %(app)s: %(attributes)s"),
+    "activation.ended": Deed("change", "update", "The link ended, because an address changed"),
     "activation.failed": Deed("change", "update", "A password was not accepted"),
     "activation.issued": Deed("change", "update", "A link to set the password was issued"),
     "activation.redeemed": Deed("change", "update", "The password was set by a link"),

@@ -43,7 +43,8 @@ class OnboardingSettings(BaseModel):
     the organisation's when empty. ``automatic``: an activation mail follows by itself when a create has settled.
     ``reminders``: how many times somebody is reminded, each ``reminder_days`` after the mail before. ``sign_out``: other
     sessions end when a password was set. ``self_service``: a page where people ask for a link themselves.
-    ``access_pass``: a Temporary Access Pass is offered instead of a password.
+    ``access_pass``: a Temporary Access Pass is offered instead of a password. ``mails_per_hour``: how many mails with a
+    link leave within an hour; the others wait their turn.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -61,6 +62,7 @@ class OnboardingSettings(BaseModel):
     sign_out: bool = False
     self_service: bool = False
     access_pass: bool = False
+    mails_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 1500
 
 
 def lenient(values: Mapping[str, Any]) -> OnboardingSettings:

@@ -44,6 +44,7 @@ def save() -> Response:
             settings.save_onboarding(
                 session, g.tenant.id, chosen, g.actor, g.now, loaded=int(loaded) if loaded.isdecimal() else None
             )
+            mail.look_anew(session, g.tenant.id, g.now)
     except Conflict as error:
         return _form(request.form, said(Invalid({"": error.code})), 409)
     return after(url_for("settings.show"), _("Saved."))

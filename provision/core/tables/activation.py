@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from provision.core.tables.columns import closed, ident, json, number, raw, ref, tenant, text, time, within, word
+from provision.core.tables.columns import added, closed, ident, json, number, raw, ref, tenant, text, time, within, word
 from provision.core.vocabulary import Offer
 
 _LIVE = "used_at IS NULL AND revoked_at IS NULL"
@@ -18,7 +18,8 @@ class Activation(SQLModel, table=True):
     The link is derived from ``nonce`` and the key ``key_id`` whenever its mail goes out, and ``expires_at`` counts from the
     first of these. ``opened_at``: the first POST, since scanners open links by GET. ``reserved_until``: somebody is setting a
     password with it at this moment; what was left behind by a dead process lapses then. ``outcomes``: app number → what
-    became of the password there (never the password). ``tried``: when passwords were posted with it lately.
+    became of the password there (never the password). ``tried``: when passwords were posted with it lately. ``sent_to``: the
+    address that its mail goes to, chosen by ``recipient``; ``sent_for``: the sign-in name that its mail tells.
     """
 
     __tablename__ = "activations"
@@ -41,6 +42,9 @@ class Activation(SQLModel, table=True):
     tenant_id: int = tenant()
     user_id: int = ref(nullable=False)
     offer: Offer = word(Offer, Offer.PASSWORD)
+    recipient: str = added()
+    sent_to: str = added()
+    sent_for: str = added()
     digest: bytes = raw(nullable=False)
     nonce: bytes = raw(nullable=False)
     key_id: str = text()

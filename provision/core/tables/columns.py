@@ -93,6 +93,11 @@ def key_text(*, nullable: bool = False) -> Any:
     return Field(default=None if nullable else ..., sa_column=sa.Column(KEY, nullable=nullable))
 
 
+def added() -> Any:
+    """Text that a later migration added; empty unless said otherwise."""
+    return Field(default="", sa_column=sa.Column(sa.Text, nullable=False, server_default=sa.text("''")))
+
+
 def flag() -> Any:
     """A yes or no that a later migration added; no unless said otherwise."""
     return Field(default=False, sa_column=sa.Column(sa.Boolean, nullable=False, server_default=sa.false()))

@@ -10,6 +10,7 @@ from provision.core.tables.columns import closed, ident, json, key_text, number,
 from provision.core.vocabulary import MailState, MailTemplate
 
 _QUEUED = "state = 'queued'"
+_SENT = "state = 'sent'"
 
 
 class Mail(SQLModel, table=True):
@@ -24,6 +25,9 @@ class Mail(SQLModel, table=True):
         sa.UniqueConstraint("tenant_id", "id"),
         sa.UniqueConstraint("message_id"),
         sa.Index("ix_mails_due", "due_at", "id", sqlite_where=sa.text(_QUEUED), postgresql_where=sa.text(_QUEUED)),
+        sa.Index(
+            "ix_mails_sent", "tenant_id", "settled_at", sqlite_where=sa.text(_SENT), postgresql_where=sa.text(_SENT)
+        ),
         sa.Index("ix_mails_activation", "activation_id", "id"),
         sa.Index("ix_mails_user", "tenant_id", "user_id", "id"),
         within("activations", "activation_id"),

@@ -29,7 +29,7 @@ PER_HOUR, PER_DAY = 3, 5
 """Mails that one person gets at most, whoever asks for them."""
 _COLUMNS = (
     "id", "tenant_id", "user_id", "offer", "digest", "nonce", "key_id", "hours", "created_at", "created_by", "expires_at",
-    "outcomes", "tried",
+    "outcomes", "tried", "recipient", "sent_to", "sent_for",
 )  # fmt: skip
 
 
@@ -168,7 +168,8 @@ def _write(
         user_id, nonce = one.user["id"], token_bytes(32)
         digest = links.digest_of(links.derive(vault, number, nonce, key_id))
         fixed = (offer, digest, nonce, key_id, chosen.link_hours, at, actor, until, nothing, nothing)
-        rows.append((number, tenant_id, user_id, *fixed))
+        whither = (chosen.recipient.value, one.address or "", one.user["email"] or "")
+        rows.append((number, tenant_id, user_id, *fixed, *whither))
         numbers[user_id] = number
     insert_many(session, ACTIVATIONS, _COLUMNS, rows)
     return numbers

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from provision.core.ports import ENABLED
 from provision.core.vocabulary import Lifecycle
 from provision.db import among, encoded, update_many
-from provision.services import events, links, outbox
+from provision.services import events, links, outbox, readdressing
 from provision.services.cycles.frame import Frame
 from provision.services.cycles.observing import ACCOUNTS
 
@@ -32,6 +32,8 @@ def follow(
     _let_back(session, frame, {entry.user_id or 0 for entry in entries if entry.action == _BACK})
     order = outbox.Order(frame.actor, now, kinds, priority=outbox.NOBODY_ASKED, hold=False)
     outbox.enqueue(session, frame.tenant_id, sorted(moved), order, but_not=frame.connector_id)
+    ended = readdressing.follow(session, frame.tenant_id, readdressing.moved(entries), now)
+    events.append(session, frame.tenant_id, ended, now)
 
 
 def _let_back(session: Session, frame: Frame, people: set[int]) -> None:

@@ -2,12 +2,14 @@
 
 queueing   rows for what is to be sent, and calling them off
 writing    a row becomes a letter at the moment it leaves: words, person, link
+pacing     how many with a link leave within an hour
 sending    claim, hand over, settle
 showing    what became of them, for pages and commands
 
 A row never holds a body or a link. Whoever leads calls ``recover`` once when it begins, then ``deliver`` again and again.
 """
 
+from provision.services.mail.pacing import Paced, look_anew, paced
 from provision.services.mail.queueing import Asked, call_off, cancel, confirm, enqueue, enqueue_many
 from provision.services.mail.sending import Post, deliver, recover, trouble
 from provision.services.mail.showing import Row, Slice, counted, listed, one
@@ -15,6 +17,7 @@ from provision.services.mail.writing import Stationery, preview
 
 __all__ = [
     "Asked",
+    "Paced",
     "Post",
     "Row",
     "Slice",
@@ -27,7 +30,9 @@ __all__ = [
     "enqueue",
     "enqueue_many",
     "listed",
+    "look_anew",
     "one",
+    "paced",
     "preview",
     "recover",
     "trouble",

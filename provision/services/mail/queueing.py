@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.tables import Mail, User
-from provision.core.vocabulary import MailState, MailTemplate
+from provision.core.vocabulary import MailState, MailTemplate, key
 from provision.db import encoded, insert_many, moment, reserve
 from provision.services import links
 
@@ -65,13 +65,17 @@ def enqueue_many(
 
 
 def confirm(session: Session, tenant_id: int, person: User, activation_id: int, now: datetime) -> None:
-    """Tell somebody that their password was set, where the link had gone. Nothing in it opens anything."""
+    """Tell somebody that their password was set: at the address of their own that the link had gone to, else at another.
+
+    A link that went to a manager is confirmed to its person all the same. Nothing in the mail opens anything.
+    """
     query = sa.select(MAILS.c.address, MAILS.c.language).where(MAILS.c.activation_id == activation_id)
     sent = session.execute(query.order_by(MAILS.c.id.desc()).limit(1)).first()
-    if sent is not None:
-        enqueue(
-            session, tenant_id, MailTemplate.CONFIRMATION, Asked(sent.address, sent.language, user_id=person.id), now
-        )
+    own = [address for address in (person.private_email, person.email) if address]
+    if sent is None or not own:
+        return
+    address = next((one for one in own if key(one) == key(sent.address)), own[0])
+    enqueue(session, tenant_id, MailTemplate.CONFIRMATION, Asked(address, sent.language, user_id=person.id), now)
 
 
 def cancel(session: Session, activation_id: int, now: datetime) -> int:

@@ -25,10 +25,11 @@ from sqlmodel import Session, col, select
 from provision.core.letters import Letter
 from provision.core.post import Envelope, Mailer, NotSent, Trouble, Verdict, Way, decide, rest
 from provision.core.tables import Mail, Setting, User
-from provision.core.vocabulary import MailState, MailTemplate, Outcome
+from provision.core.vocabulary import MailState, Outcome
 from provision.db import among, for_update, unlocked
 from provision.services import events, links
 from provision.services.errors import NotFound
+from provision.services.mail import pacing
 from provision.services.mail.queueing import MAILS, QUEUED, call_off
 from provision.services.mail.writing import Desk, Stationery, write
 from provision.services.users.finding import shown
@@ -40,7 +41,6 @@ LANES = 4
 _LOOK_AGAIN = timedelta(seconds=15)
 _ACTOR = "mail"
 _TROUBLE = "mail"
-_WITH_LINK = (MailTemplate.ACTIVATION, MailTemplate.REMINDER)
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,15 @@ def _due(now: datetime) -> tuple[Any, ...]:
 def _claim(session: Session, post: Post, now: datetime) -> list[Mail]:
     """Take the oldest that may leave. What still waits for its account is looked at again a little later."""
     leaves = links.may_leave(post.kinds, MAILS.c.activation_id)
-    oldest = sa.select(MAILS.c.id).where(*_due(now), leaves).order_by(MAILS.c.due_at, MAILS.c.id).limit(AT_ONCE)
-    numbers = list(session.scalars(unlocked(session, oldest)))
+    left = pacing.left(session, (*_due(now), leaves), now)
+    read = (MAILS.c.id, MAILS.c.tenant_id, MAILS.c.template)
+    oldest = sa.select(*read).where(*_due(now), leaves).order_by(MAILS.c.due_at, MAILS.c.id).limit(AT_ONCE)
+    numbers = []
+    for row in session.execute(unlocked(session, oldest)):
+        if row.template in pacing.WITH_LINK:
+            left[row.tenant_id] = left.get(row.tenant_id, 0) - 1
+        if row.template not in pacing.WITH_LINK or left[row.tenant_id] >= 0:
+            numbers.append(row.id)
     taken = {"taken_at": now, "attempts": MAILS.c.attempts + 1}
     session.execute(sa.update(MAILS).where(among(session, MAILS.c.id, numbers)).values(**taken))
     session.execute(sa.update(MAILS).where(*_due(now), sa.not_(leaves)).values(due_at=now + _LOOK_AGAIN))
@@ -238,7 +245,7 @@ def _write_down(session: Session, mail: Mail, verdict: Verdict, error: NotSent |
 
 def _effects(session: Session, mail: Mail, verdict: Verdict, now: datetime) -> None:
     """What the activation is told."""
-    if mail.activation_id is None or mail.template not in _WITH_LINK:
+    if mail.activation_id is None or mail.template not in pacing.WITH_LINK:
         return
     if verdict.state is MailState.SENT:
         links.sent(session, mail.activation_id, now)

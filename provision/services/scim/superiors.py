@@ -1,12 +1,14 @@
 """Whom people report to, as their client says. Owns that one column of a person; guesses nobody."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.tables import Account, User
 from provision.core.vocabulary import SCIM_ENTERPRISE as ENTERPRISE
+from provision.services import events, readdressing
 from provision.services.cycles import Client, Item
 from provision.services.scim.searching import number_of
 
@@ -29,4 +31,7 @@ def follow(session: Session, client: Client, item: Item, now: datetime) -> None:
     own = (USERS.c.tenant_id == client.tenant_id, USERS.c.id == item.user_id)
     differs = sa.or_(USERS.c.manager_id.is_(None), USERS.c.manager_id != superior)
     changed = {"manager_id": superior, "version": USERS.c.version + 1, "changed_at": now}
-    session.execute(sa.update(User).where(*own, differs).values(**changed))
+    done: Any = session.execute(sa.update(User).where(*own, differs).values(**changed))
+    if done.rowcount:
+        ended = readdressing.follow(session, client.tenant_id, [item.user_id], now)
+        events.append(session, client.tenant_id, ended, now)

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from provision.core.tables import Account, User
 from provision.core.vocabulary import USER_ATTRIBUTES, Feature, Lifecycle, Owner, Situation, key
 from provision.db import among, for_update
-from provision.services import events, mappings, outbox
+from provision.services import events, mappings, outbox, readdressing
 from provision.services.errors import Conflict, Invalid, NotFound
 from provision.services.outbox import Effect, Order
 from provision.services.users.finding import shown
@@ -120,10 +120,12 @@ def flush(session: Session, user: User) -> None:
 
 def follow(session: Session, tenant_id: int, told: Mapping[int, events.Entry], order: Order) -> dict[int, list[Effect]]:
     """Enqueue what follows for these people, then write the events: the last step of the transaction."""
+    entries = list(told.values())
+    entries += readdressing.follow(session, tenant_id, readdressing.moved(entries), order.now)
     effects: dict[int, list[Effect]] = {number: [] for number in told}
     for effect in outbox.enqueue(session, tenant_id, list(told), order):
         effects[effect.user_id].append(effect)
-    events.append(session, tenant_id, list(told.values()), order.now)
+    events.append(session, tenant_id, entries, order.now)
     return effects
 
 
