@@ -6,6 +6,7 @@ Owns every line that knows SQLite from PostgreSQL; knows no table.
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from sqlalchemy.engine import make_url
 from sqlmodel import Session
 
 _WRITES = "provision_writes"
+PATIENCE = 10.0
+"""Seconds that a writer waits for the others of its process."""
 
 
 def encoded(value: Any) -> str:
@@ -46,6 +49,7 @@ class Database:
         self.lock_dir = lock_dir
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(url) if self.is_sqlite else _postgres(url)
+        self._turn = threading.RLock() if self.is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -59,14 +63,26 @@ class Database:
         """A session that commits at the end, or not at all.
 
         SQLite begins IMMEDIATE: a deferred transaction that reads and then writes fails at once with "database is
-        locked", whatever the busy time-out says.
+        locked", whatever the busy time-out says. The writers of one process take turns before they ask it: SQLite lets
+        them look again after ever longer pauses, and who is unlucky among many is told that the database is busy.
         """
         with (
+            self._in_turn(),
             self.engine.connect().execution_options(**{_WRITES: True}) as connection,
             Session(connection, expire_on_commit=False) as session,
         ):
             yield session
             session.commit()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """This thread's turn to write. Whoever waits too long asks SQLite without it, which then says how busy it is."""
+        held = self._turn is not None and self._turn.acquire(timeout=PATIENCE)
+        try:
+            yield
+        finally:
+            if held and self._turn is not None:
+                self._turn.release()
 
     @contextmanager
     def leading(self, name: str) -> Iterator[bool]:

@@ -86,6 +86,29 @@ def test_two_writers_who_read_first_wait_for_each_other(db: Database) -> None:
         assert session.exec(select(Tenant.name)).one() == "40"
 
 
+def test_the_writers_of_one_process_take_turns_where_sqlite_would_refuse_one(db: Database) -> None:
+    @sa.event.listens_for(db.engine, "connect")
+    def impatient(raw: Any, _: Any) -> None:
+        if db.is_sqlite:
+            raw.execute("PRAGMA busy_timeout=0")
+
+    db.engine.dispose()
+
+    def write() -> None:
+        with db.writing() as session:
+            session.add(Tenant(slug="second", name="B", created_at=NOW))
+
+    second = threading.Thread(target=write)
+    with db.writing() as session:
+        session.add(Tenant(slug="first", name="A", created_at=NOW))
+        session.flush()
+        second.start()
+        second.join(0.1)  # who does not wait has failed by then
+        assert second.is_alive() or not db.is_sqlite  # PostgreSQL has any number of writers
+    second.join()
+    assert slugs(db) == ["first", "second"]
+
+
 def test_times_come_back_aware_and_naive_ones_are_refused(db: Database) -> None:
     with db.writing() as session:
         session.add(Tenant(slug="a", name="A", created_at=NOW))
