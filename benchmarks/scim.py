@@ -72,6 +72,7 @@ def measure(people: int) -> dict[str, float]:
             "GET /Users?filter=userName eq": median(
                 lambda: ask(f'/Users?filter=userName eq "p{people // 2}@x.example"')
             ),
+            "GET /Users?filter=externalId eq": median(lambda: ask(f'/Users?filter=externalId eq "e{people // 2}"')),
             "GET /Users, a page of 100": median(lambda: ask("/Users?count=100")),
             "GET /Users, the last page of 100": median(lambda: ask(f"/Users?count=100&startIndex={people - 99}")),
         }
@@ -138,12 +139,18 @@ def person(number: int, now: Any) -> dict[str, Any]:
 def account(number: int, connector: int, now: Any) -> dict[str, Any]:
     """Their account, as a push leaves it."""
     name = f"p{number}@x.example"
-    body = {"userName": name, "displayName": f"Person {number}", "title": "Clerk", "active": True}
+    body = {
+        "userName": name,
+        "externalId": f"e{number}",
+        "displayName": f"Person {number}",
+        "title": "Clerk",
+        "active": True,
+    }
     observed = bodies.observed_of(body, {}, now)
     return {
         "id": number, "tenant_id": 1, "connector_id": connector, "user_id": number, "anchor": str(number), "name": name,
         "situation": "linked", "enabled": True, "observed": observed, "absorbed": {}, "verdict": {}, "standing": {},
-        "intent": {}, "stale": False, "observed_at": now,
+        "intent": {}, "stale": False, "observed_at": now, "external_id": f"e{number}",
     }  # fmt: skip
 
 
