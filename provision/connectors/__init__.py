@@ -67,6 +67,7 @@ KINDS: dict[Kind, KindSpec] = {
             matching=scim_source.MATCHING,
             schema=scim_source.SCHEMA,
             sign_in="userName",
+            managers=True,
             build=scim_source.build,
             about="An identity provider or HR system that pushes its people to us by SCIM 2.0, with a token of yours.",
             pulled=False,

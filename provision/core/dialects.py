@@ -7,6 +7,7 @@ Entra: https://learn.microsoft.com/entra/identity/app-provisioning/application-p
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,10 @@ from provision.core.vocabulary import SCIM_ENTERPRISE
 
 _ENTERPRISE = SCIM_ENTERPRISE.casefold()
 _MANAGER = f"{_ENTERPRISE}:manager"
+_MANAGER_PATHS = frozenset({_MANAGER, *(f"{_MANAGER}.{part}" for part in ("value", "$ref", "managerid"))})
 _READ_ONLY = frozenset({"id", "meta", "groups", "schemas"})
 """What a client echoes back although only the server sets it; it may stand in a value, but it is no change."""
+_QUOTED_OR_MANAGER = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w.:$-])(manager)(?=[\s.])', re.IGNORECASE)
 DEEPEST = 20
 MOST_OPERATIONS = 1000
 
@@ -46,7 +49,7 @@ def resource(payload: Any) -> Any:
     """A resource as its client means it."""
     if not isinstance(payload, dict):
         return payload
-    return {name: _named(name, value) for name, value in payload.items()}
+    return dict(_named(name, value) for name, value in payload.items())
 
 
 def patch(payload: Any) -> Any:
@@ -72,6 +75,11 @@ def bulk(payload: Any) -> Any:
     if known is None or not isinstance(payload[known], list):
         return payload
     return {**payload, known: [_bulk_operation(one) for one in payload[known]]}
+
+
+def asked(text: str) -> str:
+    """A filter as its client means it: Entra asks for a manager without saying in which schema."""
+    return _QUOTED_OR_MANAGER.sub(lambda found: f"{SCIM_ENTERPRISE}:{found[2]}" if found[2] else found[0], text)
 
 
 def passwords(payload: Any) -> list[str]:
@@ -116,48 +124,57 @@ def _operation(operation: Any) -> Any:
     if not isinstance(operation, dict):
         return operation
     path = operation.get("path")
-    if isinstance(path, str) and path.casefold() == _MANAGER:
+    folded = path.casefold() if isinstance(path, str) else ""
+    if folded in _MANAGER_PATHS:
         return _manager_operation(operation)
+    if folded == _ENTERPRISE:
+        return {**operation, "value": _extension(operation.get("value"))}
     if path in (None, "") and isinstance(operation.get("value"), dict):
-        value = {
-            name: _named(name, inner)
-            for name, inner in operation["value"].items()
-            if str(name).casefold() not in _READ_ONLY
-        }
+        value = dict(
+            _named(name, inner) for name, inner in operation["value"].items() if str(name).casefold() not in _READ_ONLY
+        )
         return {**{name: inner for name, inner in operation.items() if name != "path"}, "value": value}
     return operation
 
 
 def _manager_operation(operation: Mapping[str, Any]) -> dict[str, Any]:
-    meant = _manager(operation.get("value"))
-    adds = str(operation.get("op") or "").casefold() in ("add", "replace")
-    if adds and meant is None:
-        return {"op": "remove", "path": operation["path"]}
-    if not adds:
-        return {name: inner for name, inner in operation.items() if name != "value"}
-    return {**operation, "value": meant}
+    path, meant = _named(str(operation["path"]), operation.get("value"))
+    if str(operation.get("op") or "").casefold() not in ("add", "replace"):
+        return {**{name: inner for name, inner in operation.items() if name != "value"}, "path": path}
+    return {"op": "remove", "path": path} if meant is None else {**operation, "path": path, "value": meant}
 
 
-def _named(name: str, value: Any) -> Any:
+def _named(name: str, value: Any) -> tuple[str, Any]:
+    """An attribute by its full name, and its value."""
     folded = str(name).casefold()
-    if folded == _MANAGER:
-        return _manager(value)
-    if folded == _ENTERPRISE and isinstance(value, dict):
-        return {
-            inner: _manager(given) if str(inner).casefold() == "manager" else given for inner, given in value.items()
-        }
-    return value
+    if folded in _MANAGER_PATHS:
+        whole, part = name[: len(_MANAGER)], name[len(_MANAGER) + 1 :]
+        return whole, _manager({part: value} if part and isinstance(value, str) else value)
+    return name, _extension(value) if folded == _ENTERPRISE else value
+
+
+def _extension(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {inner: _manager(given) if str(inner).casefold() == "manager" else given for inner, given in value.items()}
 
 
 def _manager(value: Any) -> Any:
-    """A manager as an object: some send the bare number, some a list with one in it, some an empty text for nobody."""
+    """A manager as an object: some send the bare number, some a list with one in it, some an empty text for nobody.
+
+    Of an object, whom it names: by id, else by address. What the manager is called is the server's to say.
+    """
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, str):
         return {"value": value} if value.strip() else None
-    if isinstance(value, dict) and value.get("value") in ("", None):
-        return None
-    return value
+    if not isinstance(value, dict):
+        return value
+    folded = {str(name).casefold(): inner for name, inner in value.items()}
+    named = folded.get("value") or folded.get("managerid")
+    if not named and isinstance(folded.get("$ref"), str):
+        named = folded["$ref"].rstrip("/").rpartition("/")[2]
+    return {"value": named} if named else None
 
 
 def keepable(text: str) -> bool:

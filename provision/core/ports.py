@@ -196,6 +196,8 @@ class Target(Source, Protocol):
 # -- What is carried there -----------------------------------------------------------------------------------------------
 
 
+EXTERNAL_ID = "externalId"
+"""The name by which a client that pushes knows somebody, where it says one."""
 MANAGER = "manager"
 LICENCES = "licences"
 ENABLED = "enabled"

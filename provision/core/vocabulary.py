@@ -6,6 +6,7 @@ Owns every enumeration that a table, a form or a log line may contain; never dec
 import functools
 import unicodedata
 from enum import StrEnum
+from typing import Any
 
 
 class Role(StrEnum):
@@ -296,3 +297,8 @@ def key(text: str | None) -> str:
     if text.isascii():  # nothing to normalise
         return text.lower().strip()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def exact(text: Any) -> str | None:
+    """The one form in which names that mean their case are compared; None for what is no name."""
+    return unicodedata.normalize("NFC", text) if isinstance(text, str) and text else None

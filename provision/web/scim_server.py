@@ -58,15 +58,16 @@ class Server(ScimServer):
 
     def read_request(self) -> ScimRequest:
         """The request, its address made from our own setting, its body as the client meant it."""
+        asked = request.args.get("filter", "")
+        scim.within_bounds(asked)
         scim_request = ScimRequest(
             method=request.method,
             base_url=house().settings.public_url + PREFIX,
             path=request.path.removeprefix(PREFIX),
-            query=request.args.to_dict(),
+            query={**request.args.to_dict(), **({"filter": dialects.asked(asked)} if asked else {})},
             headers=list(request.headers.items()),
             subject=self.get_subject(),
         )
-        scim.within_bounds(scim_request.query.get("filter", ""))
         if request.method in _BODIED:
             scim_request.body = _understood(self.service, scim_request)
         return scim_request

@@ -215,6 +215,12 @@ class Token(SQLModel, table=True):
     revoked_at: datetime | None = time()
 
 
+def _told(column: str) -> sa.Index:
+    """Accounts found by what their client says of them; nobody else's is in such an index."""
+    told = sa.text(f"{column} IS NOT NULL")
+    return sa.Index(f"ix_accounts_{column}", "connector_id", column, sqlite_where=told, postgresql_where=told)
+
+
 class Account(SQLModel, table=True):
     """One object seen in one connected system, linked to a person or a group or to neither, as it was last observed there.
 
@@ -223,7 +229,8 @@ class Account(SQLModel, table=True):
     (attributes that went empty there) wait for the end of a cycle and its brake. ``intent``: what people decided about the
     account and is not done yet, and what a create carried whose outcome is open. ``pushed``: what was sent to it and is not
     confirmed yet, or was written a moment ago. ``busy_until``: its password is being set,
-    and until then nothing else is sent about it.
+    and until then nothing else is sent about it. ``external_id`` and ``superior`` are what a client that pushes calls it and
+    whom it names as their manager, once more, to be found by.
     """
 
     __tablename__ = "accounts"
@@ -234,6 +241,8 @@ class Account(SQLModel, table=True):
         sa.UniqueConstraint("connector_id", "group_id"),
         sa.CheckConstraint("user_id IS NULL OR group_id IS NULL", name="one_owner"),
         sa.Index("ix_accounts_name", "connector_id", "name"),
+        _told("external_id"),
+        _told("superior"),
         sa.Index("ix_accounts_user", "tenant_id", "user_id"),
         sa.Index("ix_accounts_situation", "connector_id", "situation"),
         sa.Index(
@@ -286,6 +295,8 @@ class Account(SQLModel, table=True):
     pushed: dict[str, Any] = json(added=True)
     sent_at: datetime | None = time()
     busy_until: datetime | None = time()
+    external_id: str | None = key_text(nullable=True)
+    superior: str | None = key_text(nullable=True)
 
 
 class Drift(SQLModel, table=True):

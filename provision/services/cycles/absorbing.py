@@ -172,7 +172,7 @@ def _change(
 
 def _coming_back(session: Session, frame: Frame, cases: Sequence[Case]) -> list[Case]:
     """Who is active there again after this app said otherwise, and nobody here decided anything since."""
-    if not frame.leaves_disabled:
+    if not frame.pushes:
         return []
     ours = [
         case
@@ -218,7 +218,7 @@ def _withheld(frame: Frame, case: Case) -> dict[str, Any] | None:
     """What waits for the brake: values that went empty, and that a person who stands here is no longer active there."""
     waits: dict[str, Any] = {"empties": list(case.taken.emptied)} if case.taken.emptied else {}
     stands = case.person is not None and case.person.lifecycle in (Lifecycle.STAGED, Lifecycle.ACTIVE)
-    if frame.leaves_disabled and case.item.enabled is False and stands:
+    if frame.pushes and case.item.enabled is False and stands:
         waits["inactive"] = True
     return waits or None
 

@@ -26,11 +26,11 @@ class Frame:
     """One cycle's fixed parts, read once at its start.
 
     ``shows_all``: a full walk shows everybody; else nothing is concluded from absence.
-    ``leaves_disabled``: who is disabled there counts as gone, since the app says so by itself. ``outward``: outside names
-    that only flow out; they are read to be compared. ``managers``: the app tells whom people report to. ``accepting``:
-    account → the attributes of ours that somebody accepts from it, and nothing else. ``promised``: person → the account
-    that somebody decided to link to them. ``outranked``: our attribute → the apps whose values for it win over this
-    one's.
+    ``pushes``: the app says everything by itself, so who is disabled there counts as gone, and its word on whom people
+    report to wins over ours. ``outward``: outside names that only flow out; they are read to be compared. ``managers``:
+    the app tells whom people report to. ``accepting``: account → the attributes of ours that somebody accepts from it, and
+    nothing else. ``promised``: person → the account that somebody decided to link to them. ``outranked``: our attribute →
+    the apps whose values for it win over this one's.
     """
 
     tenant_id: int
@@ -45,7 +45,7 @@ class Frame:
     leaves_guests: bool
     shows_all: bool
     when_gone: WhenGone
-    leaves_disabled: bool = False
+    pushes: bool = False
     outward: tuple[str, ...] = ()
     managers: bool = False
     promised: Mapping[int, int] = field(default_factory=dict)
@@ -158,7 +158,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         shows_all=kinds[connector.kind].whole(connector.config),
         when_gone=WhenGone(connector.when_gone),
         managers=kinds[connector.kind].managers,
-        leaves_disabled=not kinds[connector.kind].pulled,
+        pushes=not kinds[connector.kind].pulled,
         outranked=_outranked(session, connector),
         **fixed,
     )

@@ -1,8 +1,10 @@
-"""Whom people report to, as an app tells it: taken over at the end of a walk, when everybody is known who could be meant.
+"""Whom people report to, as an app tells it: taken over at the end of a walk, when everybody is known who could be meant;
+where an app pushes, at once, and for whoever waited for somebody when that one comes.
 
 Owns that merge, many at a time; what it would take away waits for the brake like everything else that does.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from provision.core.ports import MANAGER
+from provision.core.ports import EXTERNAL_ID, MANAGER
 from provision.core.tables import Cycle
-from provision.core.vocabulary import CycleKind, Situation
+from provision.core.vocabulary import CycleKind, Situation, exact
 from provision.db import among, moment
 from provision.services import events
 from provision.services.cycles.frame import Frame, Item
@@ -30,7 +32,8 @@ _BASE = ACCOUNTS.c.absorbed[MANAGER].as_string()
 def bound(frame: Frame, cycle: Cycle) -> tuple[Any, ...]:
     """Which accounts to look at: those whose manager there is not what was last taken over. Empty: none need a look.
 
-    A walk over changes looks only at those it saw, and at the reports of those: a manager may come later than they.
+    A walk over changes looks only at those it saw, and at the reports of those: a manager may come later than they. Where an
+    app pushes there is nothing to walk over; but who is linked only now may be the one that others wait for.
     """
     if not frame.managers or not frame.takes_over:
         return ()
@@ -41,6 +44,8 @@ def bound(frame: Frame, cycle: Cycle) -> tuple[Any, ...]:
     )
     if cycle.kind == CycleKind.INITIAL:
         return differs
+    if frame.pushes:
+        return (*differs, ACCOUNTS.c.superior.is_not(None)) if _news(cycle) else ()
     if not cycle.counts.get("seen"):
         return ()
     began = datetime.fromisoformat(cycle.options["walk_began_at"])
@@ -51,7 +56,27 @@ def bound(frame: Frame, cycle: Cycle) -> tuple[Any, ...]:
 
 def bind(session: Session, frame: Frame, numbers: Sequence[int], now: datetime) -> Part:
     """Merge the managers of these accounts: only they moved → theirs; both moved → ours stays and the pair is told."""
-    items = load(session, frame, among(session, ACCOUNTS.c.id, numbers), lock=True)
+    return bind_items(session, frame, load(session, frame, among(session, ACCOUNTS.c.id, numbers), lock=True), now)
+
+
+def bind_pushed(session: Session, frame: Frame, item: Item, now: datetime, *, arrived: bool) -> Part:
+    """The same for somebody who was just pushed in and stored; with who waited for them, if they ``arrived`` just now."""
+    if not (frame.managers and frame.takes_over and item.user_id):
+        return Part()
+    item.fresh = item.seen_anew = item.touched = False
+    waiting = []
+    if arrived:
+        names = {item.anchor, exact(item.observed.get(EXTERNAL_ID))} - {None}
+        waits = (among(session, ACCOUNTS.c.superior, names), ACCOUNTS.c.user_id.is_not(None), ACCOUNTS.c.id != item.id)
+        waiting = load(session, frame, *waits, _THERE.is_distinct_from(_BASE), lock=True)
+    return bind_items(session, frame, [item, *waiting], now)
+
+
+def bind_items(session: Session, frame: Frame, items: Sequence[Item], now: datetime) -> Part:
+    """Merge the managers of these items and store them."""
+    items = [item for item in items if MANAGER in item.observed]
+    if not items:
+        return Part()
     people = load_people(session, frame.tenant_id, [item.user_id for item in items if item.user_id], lock=True)
     part = Part()
     anchors = {str(item.observed[MANAGER]) for item in items if item.observed.get(MANAGER)}
@@ -91,7 +116,7 @@ def _merge(
     moved_here = ours is not None and (not known or held.get(ours) != was) if ours else bool(known and was)
     if boss == ours:
         _keep(item, theirs)
-    elif moved_here:
+    elif moved_here and not (frame.pushes and boss):
         part.entries.append(_entry(frame, item, person, {}, {}, {"kept": {MANAGER_ID: [ours, boss]}}))
         _keep(item, theirs)
     elif boss is None:
@@ -106,26 +131,40 @@ def _merge(
         _keep(item, theirs)
 
 
+def _news(cycle: Cycle) -> bool:
+    return any(cycle.counts.get(name) for name in ("created", "linked", "updated"))
+
+
 def _keep(item: Item, theirs: str | None) -> None:
     item.absorbed, item.touched = {**item.absorbed, MANAGER: theirs}, True
 
 
 def _holders(session: Session, frame: Frame, anchors: set[str]) -> dict[str, int]:
-    """Anchor → the person whose linked account it is."""
+    """Anchor → the person whose linked account it is. An app that pushes may also name its own id, if only one has it."""
     if not anchors:
         return {}
-    query = sa.select(ACCOUNTS.c.anchor, ACCOUNTS.c.user_id).where(
+    found = dict(_named(session, frame, ACCOUNTS.c.anchor, anchors))
+    if frame.pushes and (left := anchors - found.keys()):
+        theirs = {exact(name): name for name in left}
+        hits = _named(session, frame, ACCOUNTS.c.external_id, [name for name in theirs if name])
+        once = Counter(name for name, _ in hits)
+        found |= {theirs[name]: person for name, person in hits if once[name] == 1}
+    return found
+
+
+def _named(session: Session, frame: Frame, column: Any, names: Collection[str]) -> list[tuple[str, int]]:
+    query = sa.select(column, ACCOUNTS.c.user_id).where(
         ACCOUNTS.c.connector_id == frame.connector_id,
-        among(session, ACCOUNTS.c.anchor, anchors),
+        among(session, column, names),
         ACCOUNTS.c.user_id.is_not(None),
         ACCOUNTS.c.situation == Situation.LINKED.value,
     )
-    return {row.anchor: row.user_id for row in session.execute(query)}
+    return [(name, person) for name, person in session.execute(query)]
 
 
 def _fresh(session: Session, frame: Frame, people: Collection[int]) -> set[int]:
     """Those of these people whom this cycle has added."""
-    if not people:
+    if not (people and frame.cycle_id):
         return set()
     began = sa.select(CYCLES.c.started_at).where(CYCLES.c.id == frame.cycle_id).scalar_subquery()
     query = sa.select(USERS.c.id).where(
@@ -153,7 +192,7 @@ def _entry(
         user_id=person.id,
         account_id=item.id,
         connector_id=frame.connector_id,
-        cycle_id=frame.cycle_id,
+        cycle_id=frame.cycle_id or None,
         before=before,
         after=after,
         names={

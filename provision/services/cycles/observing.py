@@ -15,9 +15,9 @@ from sqlmodel import Session
 
 from provision.core.planning import WHOLE, outdated
 from provision.core.planning.doubt import among as among_texts
-from provision.core.ports import ENABLED, Page, Seen, Source
+from provision.core.ports import ENABLED, EXTERNAL_ID, MANAGER, Page, Seen, Source
 from provision.core.tables import Account, Sighting
-from provision.core.vocabulary import Situation, key
+from provision.core.vocabulary import Situation, exact, key
 from provision.db import among, encoded, for_update, insert_many, moment, reserve, update_many
 from provision.services.cycles.frame import Frame, Item
 
@@ -28,9 +28,9 @@ NO_GROUP: Any = sa.literal_column("+accounts.group_id").is_(None)
 SQLite, everybody who is no group would be one entry of that."""
 DIGEST = 8
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_OBSERVED = ("name", "enabled", "standing", "observed", "observed_hash", "observed_at")
+_OBSERVED = ("name", "enabled", "standing", "observed", "observed_hash", "observed_at", "external_id", "superior")
 _JUDGED = ("situation", "user_id", "verdict", "absorbed", "stale", "removed", "withheld")
-_READ = tuple(ACCOUNTS.c[name] for name in ("id", "anchor", *_OBSERVED[:-1], *_JUDGED, "pushed"))
+_READ = tuple(ACCOUNTS.c[name] for name in ("id", "anchor", *_OBSERVED[:5], *_JUDGED, "pushed"))
 
 
 def merged(pages: Iterable[Page]) -> list[Seen]:
@@ -107,9 +107,9 @@ def store(session: Session, frame: Frame, items: Sequence[Item], now: datetime) 
     for item in items:
         if item.fresh:
             key_columns = (item.id, frame.tenant_id, frame.connector_id, item.anchor)
-            fresh.append((*key_columns, *_observed(item, at), *_judged(item)))
+            fresh.append((*key_columns, *_observed(frame, item, at), *_judged(item)))
         elif item.touched and item.seen_anew:
-            seen.append((*_observed(item, at), *_judged(item), item.id))
+            seen.append((*_observed(frame, item, at), *_judged(item), item.id))
         elif item.touched:
             judged.append((*_judged(item), item.id))
     insert_many(session, ACCOUNTS, ("id", "tenant_id", "connector_id", "anchor", *_OBSERVED, *_JUDGED), fresh)
@@ -198,8 +198,9 @@ def _digest(values: Mapping[str, Any]) -> bytes:
     return hashlib.blake2b(_encode(values), digest_size=16).digest()
 
 
-def _observed(item: Item, at: Any) -> tuple[Any, ...]:
-    return (item.name, item.enabled, encoded(item.standing), encoded(item.observed), item.observed_hash, at)
+def _observed(frame: Frame, item: Item, at: Any) -> tuple[Any, ...]:
+    seen = (item.name, item.enabled, encoded(item.standing), encoded(item.observed), item.observed_hash, at)
+    return (*seen, *(exact(item.observed.get(name)) if frame.pushes else None for name in (EXTERNAL_ID, MANAGER)))
 
 
 def _judged(item: Item) -> tuple[Any, ...]:

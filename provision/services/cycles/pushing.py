@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from provision.core.ports import Source
+from provision.core.ports import EXTERNAL_ID, Source
 from provision.core.tables import Cycle
 from provision.core.vocabulary import UNFINISHED_CYCLES, Situation
 from provision.db import for_update, reserve
@@ -22,6 +22,7 @@ from provision.services.cycles.following import follow
 from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.frame import pushing as frame_of
 from provision.services.cycles.judging import adoptable
+from provision.services.cycles.managing import bind_pushed
 from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, load, look, store
 from provision.services.cycles.requests import request
 
@@ -42,9 +43,11 @@ def push(session: Session, client: Client, item: Item | None, observed: dict[str
     """Take in one person as they are now; ``item`` is their account as it stood, None for a new one."""
     frame = _frame(session, client)
     item = item or _new(session)
+    known = _known(item)
     look(client.source, item, observed)
     entries = absorb(session, frame, [item], Counter(), now, _suitors(session, client, item))
     store(session, frame, [item], now)
+    entries += bind_pushed(session, frame, item, now, arrived=_known(item) != known).entries
     _conclude(session, client, frame, item, entries, now)
     return item
 
@@ -81,6 +84,11 @@ def _new(session: Session) -> Item:
     """An account that is called by its own number, since it is made here."""
     (number,) = reserve(session, ACCOUNTS, 1)
     return Item(number, str(number), "", {}, b"", None, {}, fresh=True)
+
+
+def _known(item: Item) -> tuple[Any, ...]:
+    """By what others may name them as their manager, and as whom."""
+    return item.user_id, item.observed.get(EXTERNAL_ID)
 
 
 def _conclude(

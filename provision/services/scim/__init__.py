@@ -5,7 +5,6 @@ bodies     a resource and what is kept of it
 filters    a filter as SQL, from a list of what may be asked
 searching  one page, by index or by cursor
 members    groups and who is in them
-superiors  whom people report to
 passing    passwords that are sent along
 storage    what the library reads and writes through
 """

@@ -11,6 +11,7 @@ from typing import Any
 
 from scim2_models import Meta, Resource
 
+from provision.core.ports import MANAGER
 from provision.core.vocabulary import SCIM_ENTERPRISE as ENTERPRISE
 from provision.core.vocabulary import SCIM_PERSON as OURS
 from provision.core.vocabulary import key
@@ -110,6 +111,7 @@ def mapped(body: Mapping[str, Any]) -> dict[str, Any]:
         for part, value in (body.get(urn) or {}).items():
             if not isinstance(value, dict | list):
                 found[f"{urn}:{part}"] = value
+    found[MANAGER] = ((body.get(ENTERPRISE) or {}).get(MANAGER) or {}).get("value")
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -130,7 +132,7 @@ def searched(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_mapped(name: str) -> bool:
-    return name in _SINGLE or name.startswith(_MAPPED)
+    return name in _SINGLE or name == MANAGER or name.startswith(_MAPPED)
 
 
 def _typed(values: Sequence[Mapping[str, Any]], kind: str) -> Any:

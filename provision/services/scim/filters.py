@@ -58,7 +58,7 @@ def _meta(name: str) -> Place:
 
 _COMMON: dict[str, Place] = {
     "id": Place("text", sa.cast(ACCOUNTS.c.id, sa.Text)),
-    "externalid": Place("text", _OBSERVED["externalId"].as_string()),
+    "externalid": Place("text", ACCOUNTS.c.external_id),
     "meta.created": _meta("created"),
     "meta.lastmodified": _meta("lastModified"),
 }
@@ -71,7 +71,7 @@ _USER: dict[str, Place] = {
 _ENTERPRISE: dict[str, Place] = {
     name.casefold(): _searched(name)
     for name in ("employeeNumber", "department", "organization", "costCenter", "division")
-}
+} | dict.fromkeys(("manager", "manager.value"), Place("text", ACCOUNTS.c.superior))
 PLACES: dict[str, Place] = {
     **{f"{urn}:{name}".casefold(): place for urn in (USER, GROUP) for name, place in _COMMON.items()},
     **{f"{USER}:{name}".casefold(): place for name, place in _USER.items()},
@@ -293,7 +293,8 @@ def _compared(session: Session, place: Place, read: Any, op: CompareOperator, va
         same = read.is_(sa.true()) if value else sa.func.coalesce(sa.not_(read), sa.false())
         return {CompareOperator.eq: same, CompareOperator.ne: sa.not_(same)}.get(op, sa.false())
     if op == CompareOperator.eq:
-        return sa.func.coalesce(read == value, sa.false()) if read is not ACCOUNTS.c.name else read == value
+        # Without a function around it, so that an index is of use.
+        return sa.and_(read.is_not(None), read == value)
     if op == CompareOperator.ne:
         return sa.func.coalesce(read != value, sa.true())
     return sa.func.coalesce(_ordered(session, read, op, value), sa.false())

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from scim2_models import InvalidValueException
 from sqlmodel import Session
 
+from provision.core.ports import EXTERNAL_ID
 from provision.core.tables import Account, Group, GroupMember, User
-from provision.core.vocabulary import Lifecycle, Situation, key
+from provision.core.vocabulary import Lifecycle, Situation, exact, key
 from provision.db import among, for_update, reserve
 from provision.services import groups
 from provision.services.cycles import Client
@@ -47,6 +48,7 @@ def create(session: Session, client: Client, observed: dict[str, Any], members: 
         "situation": Situation.LINKED,
         "observed": observed,
         "observed_at": order.now,
+        "external_id": exact(observed.get(EXTERNAL_ID)),
         **{name: {} for name in ("verdict", "standing", "absorbed", "intent")},
         "stale": False,
     }
@@ -190,5 +192,5 @@ def _whose(session: Session, client: Client, numbers: Collection[int]) -> dict[i
 
 def _keep(session: Session, number: int, observed: dict[str, Any], now: datetime, **more: Any) -> None:
     kept = {**observed, META: meta_of(observed.get(META), now)}
-    values = {"observed": kept, "observed_at": now, **more}
+    values = {"observed": kept, "observed_at": now, "external_id": exact(kept.get(EXTERNAL_ID)), **more}
     session.execute(sa.update(Account).where(ACCOUNTS.c.id == number).values(**values))

@@ -31,7 +31,7 @@ from provision.core.vocabulary import key
 from provision.db import for_update
 from provision.services import cycles, outbox
 from provision.services.cycles import Client, Item
-from provision.services.scim import members, searching, superiors
+from provision.services.scim import members, searching
 from provision.services.scim.bodies import body_of, filled, observed_of, version_of
 from provision.services.scim.models import PeopleGroup
 
@@ -155,7 +155,6 @@ class Accounts(ScimStorage):
                 item = cycles.push(session, self.client, item, observed, now)
         except IntegrityError:
             raise UniquenessException(detail="A value of this person belongs to somebody else") from None
-        superiors.follow(session, self.client, item, now)
         if item.user_id is not None:
             members.admit(session, self.client, self._order(now))
         return item.id

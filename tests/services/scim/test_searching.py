@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from scim2_models import SearchRequest
 from sqlmodel import Session
 
+from provision.core.vocabulary import SCIM_ENTERPRISE as ENTERPRISE
 from provision.house import House
 from provision.services import scim
 from provision.services.scim import searching
@@ -38,7 +39,14 @@ def told(house: House) -> Iterator[list[tuple[str, Any]]]:
 def hire(storage: scim.Accounts, number: int, name: str = "p") -> None:
     with SERVED:
         for each in range(number):
-            storage.create(USER, MODEL(user_name=f"{name}{each:04}@there.example", title="Lead"))
+            body = {
+                "userName": f"{name}{each:04}@there.example",
+                "title": "Lead",
+                "externalId": f"E{each:04}",
+                "active": True,
+            }
+            superior = {ENTERPRISE: {"manager": {"value": "1"}}} if each == 1 else {}
+            storage.create(USER, MODEL.model_validate({**body, **superior}))
 
 
 def page(storage: scim.Accounts, **asked: Any) -> Any:
@@ -49,7 +57,9 @@ def page(storage: scim.Accounts, **asked: Any) -> Any:
 def crowd(house: House) -> None:
     """Five thousand more accounts like the first, and their numbers known to the planner."""
     columns = "tenant_id, connector_id, situation, verdict, standing, observed, absorbed, stale"
-    copy = f"INSERT INTO accounts ({columns}, anchor, name) SELECT {columns}, 'c' || n, 'c' || n FROM accounts, "
+    own = "anchor, name, external_id, superior"
+    numbered = ", ".join(["'c' || n"] * 4)
+    copy = f"INSERT INTO accounts ({columns}, {own}) SELECT {columns}, {numbered} FROM accounts, "
     with house.db.engine.begin() as connection:
         connection.exec_driver_sql(copy + "generate_series(1, 5000) n WHERE accounts.name LIKE 'p0000%%'")
         connection.exec_driver_sql("ANALYZE accounts")
@@ -86,15 +96,26 @@ def test_a_page_of_many_takes_no_more_statements_than_a_page_of_few(house: House
     assert counted[0] == counted[1] <= 3
 
 
-def test_a_name_is_found_by_its_index_and_a_page_without_reading_what_accounts_hold(
-    house: House, accounts: Open
-) -> None:
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ('userName eq "P0001@there.example"', "ix_accounts_name"),
+        ('externalId eq "E0001"', "ix_accounts_external_id"),
+        (f'{ENTERPRISE}:manager.value eq "1"', "ix_accounts_superior"),
+        ('externalId eq "E0001" and active eq true', "ix_accounts_external_id"),
+    ],
+)
+def test_what_clients_look_for_is_found_by_an_index(house: House, accounts: Open, asked: str, index: str) -> None:
     hire(accounts(), 3)
     if not house.db.is_sqlite:
         crowd(house)  # PostgreSQL reads a small table whole
     with told(house) as sent:
-        assert page(accounts(writes=False), filter='userName eq "P0001@there.example"').total == 1
-    assert "ix_accounts_name" in plans(house, sent)
+        assert page(accounts(writes=False), filter=asked).total == 1
+    assert index in plans(house, sent)
+
+
+def test_a_page_is_read_without_looking_at_what_accounts_hold(house: House, accounts: Open) -> None:
+    hire(accounts(), 3)
     with told(house) as sent:
         page(accounts(writes=False))
     if house.db.is_sqlite:
