@@ -33,7 +33,7 @@ def mark_imports_due(house: House) -> None:
     for tenant_id, connector_id in waiting:
         try:
             with house.db.writing() as session:
-                cycles.request(session, tenant_id, connector_id, "schedule", house.now())
+                cycles.request_due(session, tenant_id, connector_id, house.now())
         except ServiceError as refused:
             # Switched off or paused between the two transactions: the next tick sees it so.
             log.info("scheduled import refused", connector=connector_id, code=refused.code)
@@ -46,7 +46,7 @@ def mark_comparisons_due(house: House) -> None:
     for tenant_id, connector_id in waiting:
         try:
             with house.db.writing() as session:
-                cycles.request(session, tenant_id, connector_id, "schedule", house.now(), compare=True)
+                cycles.request_due(session, tenant_id, connector_id, house.now(), compare=True)
         except ServiceError as refused:
             log.info("comparison refused", connector=connector_id, code=refused.code)
 

@@ -86,7 +86,20 @@ class Server:
 
     def died(self) -> bool:
         """Whether the worker process is gone, by whatever hand."""
-        return not _alive(self.pid)
+        return state_of(self.pid) in ("", "Z")  # a zombie is dead: its parent has merely not looked yet
+
+    def stopped(self) -> bool:
+        """Whether the worker process stands still."""
+        return state_of(self.pid) == "T"
+
+    def wake(self) -> None:
+        """SIGCONT: it goes on where it stood still."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def leads(self) -> bool:
+        """Whether the worker process is alive and has begun to lead."""
+        return self.slot is not None and bool(self.slot.read()["leads"]) and not self.died()
 
     def kill(self, *, everything: bool) -> None:
         """SIGKILL: the worker process, or its parent with it."""
@@ -120,6 +133,8 @@ class Server:
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        if self.slot is not None:
+            self.slot.close()
         self._log.close()
         self.aim.close()
 
@@ -133,7 +148,7 @@ class Lane:
     def __init__(self, installation: Installation, domain: str, folder: Path, seed: int, speed: float) -> None:
         self.chance = random.Random(seed)
         clock = FastClock(f"{time.time()} {speed}")
-        self.house = _house(installation, clock)
+        self.house = house_of(installation, clock)
         self.office = Office(self.house, domain, random.Random(seed + 1))
         self.server = Server(installation, clock, folder)
         self.deaths = Deaths()
@@ -229,20 +244,20 @@ def lane(installation: Installation, domain: str, folder: Path, seed: int, speed
         made.house.db.close()
 
 
-def _house(installation: Installation, clock: FastClock) -> House:
+def house_of(installation: Installation, clock: FastClock) -> House:
+    """The same installation in this process, on the same clock."""
     names = {name.removeprefix("PROVISION_").lower(): value for name, value in installation.environment.items()
              if name.startswith("PROVISION_")}  # fmt: skip
     return opened(clock, Settings(_env_file=None, **names))  # type: ignore[call-arg]
 
 
-def _alive(pid: int) -> bool:
-    """A zombie is dead: its parent has merely not looked yet."""
+def state_of(pid: int) -> str:
+    """One letter, as the kernel has it; nothing when there is no such process."""
     try:
-        return (
-            f"{pid} (" in (told := Path(f"/proc/{pid}/stat").read_text()) and told.rpartition(")")[2].split()[0] != "Z"
-        )
+        told = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return ""
+    return told.rpartition(")")[2].split()[0]
 
 
 def _kill(pid: int) -> None:

@@ -1,8 +1,9 @@
 """A ``provision`` that can be watched and be made to die: ``python -m tests.faults.watched FOLDER serve --port 8123``.
 
 Owns what is seen from outside of a process that is about to be killed: which windows are open in it (a call that carries
-writes, an answer not yet settled, a page of an import), kept in a file that outlives it; and dying by SIGKILL in a named
-place when the harness aims at it. Everything is put around the product when it starts; the product knows nothing of it.
+writes, an answer not yet settled, a page of an import), kept in a file that outlives it; and dying by SIGKILL, or standing
+still, in a named place when the harness aims at it. Everything is put around the product when it starts; the product knows
+nothing of it.
 """
 
 import dataclasses
@@ -36,8 +37,8 @@ PLACES = (
     "nowhere", "carry: before the batch leaves", "carry: after it was applied", "unsettled: before anything is written",
     "unsettled: before the commit", "page: before it is asked for", "page: when it has come", "page: before its commit",
 )  # fmt: skip
-EVERYTHING = 1 << 8
-CLOCK = "FAULTS_CLOCK"
+EVERYTHING, STANDSTILL = 1 << 8, 1 << 9
+CLOCK, TIMERS = "FAULTS_CLOCK", "FAULTS_TIMERS"
 _shape = struct.Struct(f"<{len(NUMBERS)}q")
 _aim_shape = struct.Struct("<q")
 
@@ -123,6 +124,10 @@ class Watch:
         memory = functools.partial(worker.Memory, clock=clock.monotonic)
         lanes = worker.Lanes
         worker.Lanes = lambda ways: lanes(ways, memory(), self._drained)  # type: ignore[assignment, misc]
+        if os.environ.get(TIMERS):
+            # The timetable is kept by the real clock; where days pass in minutes, it has to keep up.
+            quick = [dataclasses.replace(one, seconds=one.seconds / clock.factor) for one in scheduler.TIMETABLE]  # type: ignore[arg-type]
+            scheduler.TIMETABLE = tuple(quick)
 
     def _around(self, owner: Any, name: str, put: Callable[..., Any]) -> None:
         real = getattr(owner, name)
@@ -133,6 +138,9 @@ class Watch:
         if wanted & (EVERYTHING - 1) != place:
             return
         self.slot.set(aimed=place)
+        if wanted & STANDSTILL:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
         if wanted & EVERYTHING:
             os.kill(os.getppid(), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)

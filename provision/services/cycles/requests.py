@@ -62,6 +62,20 @@ def request(  # noqa: PLR0913 – what is asked for, all by name
     return cycle
 
 
+def request_due(
+    session: Session, tenant_id: int, connector_id: int, now: datetime, *, compare: bool = False
+) -> Cycle | None:
+    """Ask by the timetable: only if it is still due, since every process has timers. None when another one was quicker.
+
+    Raises what ``request`` raises.
+    """
+    query = select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
+    connector: Connector | None = session.exec(for_update(session, query)).first()
+    if connector is not None and not (_compares if compare else _is_due)(session, connector, now):
+        return None
+    return request(session, tenant_id, connector_id, "schedule", now, compare=compare)
+
+
 def barred(connector: Connector) -> str | None:
     """Why this app may not import now, as a remedy code; None when it may."""
     if not connector.features.get(Feature.IMPORT):
@@ -145,11 +159,7 @@ def comparison_due(session: Session, now: datetime) -> list[Connector]:
     What was never read is not compared; the first comparison comes a day after the first import.
     """
     query = select(Connector).where(Connector.state == ConnectorState.ACTIVE, col(Connector.watermark).is_not(None))
-    return [
-        connector
-        for connector in session.exec(query).all()
-        if not barred(connector) and (at := next_comparison(session, connector)) is not None and at <= now
-    ]
+    return [connector for connector in session.exec(query).all() if _compares(session, connector, now)]
 
 
 def last_comparison(session: Session, connector: Connector) -> Cycle | None:
@@ -175,6 +185,11 @@ def _covers(waiting: Cycle, options: dict[str, Any]) -> bool:
     had = {"preview": False, "full": False, **waiting.options}
     same = all(had.get(name) == options.get(name) for name in ("preview", "compare", "chosen"))
     return same and (bool(had["full"]) or not options["full"])
+
+
+def _compares(session: Session, connector: Connector, now: datetime) -> bool:
+    at = None if barred(connector) else next_comparison(session, connector)
+    return at is not None and at <= now
 
 
 def _is_due(session: Session, connector: Connector, now: datetime) -> bool:

@@ -80,6 +80,21 @@ def test_a_timetable_is_reckoned_from_the_last_run_and_caught_up_once(desk: Desk
     assert not due(desk)
 
 
+def test_two_timers_that_both_saw_it_due_ask_once(desk: Desk) -> None:
+    """Every process has timers, and between seeing and asking the other one's cycle may have begun and ended."""
+    desk.change_connector(every_minutes=60)
+
+    def ask() -> bool:
+        with desk.house.db.writing() as session:
+            return cycles.request_due(session, desk.tenant, desk.app, desk.clock()) is not None
+
+    assert ask()
+    desk.carry_on()
+    assert not ask()
+    desk.clock.forward(minutes=60)
+    assert ask()
+
+
 @pytest.mark.parametrize("changes", [{"state": ConnectorState.PAUSED}, {"features": {"import": False}}])
 def test_nothing_is_due_for_an_app_that_may_not_import(desk: Desk, changes: dict[str, Any]) -> None:
     desk.change_connector(every_minutes=60, **changes)

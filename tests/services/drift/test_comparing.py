@@ -223,6 +223,17 @@ def test_the_first_comparison_comes_a_day_after_the_first_import(desk: DriftDesk
     assert _asked(desk) == 1
 
 
+def test_two_timers_that_both_saw_a_comparison_due_ask_once(desk: DriftDesk) -> None:
+    desk.present("kim")
+    desk.compare()
+    desk.clock.forward(days=1)
+    with desk.house.db.writing() as session:
+        assert cycles.request_due(session, desk.tenant, desk.app, desk.clock(), compare=True) is not None
+    cycles.run_requested(desk.ways())
+    with desk.house.db.writing() as session:
+        assert cycles.request_due(session, desk.tenant, desk.app, desk.clock(), compare=True) is None
+
+
 def test_days_of_downtime_are_caught_up_once(desk: DriftDesk) -> None:
     desk.present("kim")
     desk.compare()
