@@ -2,8 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from sqlmodel import col, select
 
 from provision.core.ports import Check, Source
@@ -61,6 +66,20 @@ def of(house: House, tenant_id: int, app: int) -> Connector:
         row = connectors.get(session, tenant_id, app)
         session.expunge(row)
     return row
+
+
+def pem(*, key: bool = True) -> bytes:
+    """A certificate to sign in with, and its private key unless that was forgotten."""
+    private = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "provision")])
+    begins = datetime(2026, 1, 1, tzinfo=UTC)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
+        .serial_number(7).not_valid_before(begins).not_valid_after(begins + timedelta(days=3650))
+        .sign(private, hashes.SHA256())
+    )  # fmt: skip
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return certificate.public_bytes(form[0]) + (private.private_bytes(*form) if key else b"")
 
 
 class Elsewhere:

@@ -1,19 +1,13 @@
 """Apps: adding one, connecting it by consent, and what is said when the outside refuses. On the real sandbox."""
 
 import re
-from datetime import UTC, datetime, timedelta
 from html import unescape
 from io import BytesIO
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
 from provision.core.tables import Connector
 from provision.house import House
-from provision.sandbox import Fault
 from provision.services import connectors
 from tests import office
 from tests.cast import Browser, Cast
@@ -97,21 +91,6 @@ def test_A_4_a_domain_that_is_wrong_or_unknown_is_refused_with_the_reason(
     assert _rows(house, cast) == []
 
 
-def test_a_login_host_that_is_not_there_adds_nothing(ada: Browser, house: House, cast: Cast) -> None:
-    house.sandbox().faults.add(Fault("drop_before", path="/*/openid-configuration", times=None))
-    answer = ada.post("/t/contoso/apps", NEW)
-    assert answer.status_code == 502
-    assert _rows(house, cast) == []
-
-
-def test_html_instead_of_json_is_named_an_unexpected_reply(ada: Browser, house: House, cast: Cast) -> None:
-    house.sandbox().faults.add(Fault("html", path="/*/openid-configuration", times=None))
-    answer = ada.post("/t/contoso/apps", NEW)
-    assert answer.status_code == 502
-    assert "no answer that makes sense" in unescape(answer.text)
-    assert _rows(house, cast) == []
-
-
 def test_markup_in_a_name_is_shown_as_text(ada: Browser) -> None:
     answer = ada.post("/t/contoso/apps", {**NEW, "app_name": "<script>alert(1)</script>"})
     shown = ada.get(answer.location)
@@ -179,19 +158,6 @@ def test_an_app_is_paused_and_resumed(ada: Browser, house: House, cast: Cast, o3
 # -- Secrets -----------------------------------------------------------------------------------------------------------------
 
 
-def _pem(*, key: bool = True) -> bytes:
-    private = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "provision")])
-    begins = datetime(2026, 1, 1, tzinfo=UTC)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
-        .serial_number(7).not_valid_before(begins).not_valid_after(begins + timedelta(days=3650))
-        .sign(private, hashes.SHA256())
-    )  # fmt: skip
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return certificate.public_bytes(form[0]) + (private.private_bytes(*form) if key else b"")
-
-
 def test_a_secret_is_write_only(ada: Browser, house: House, cast: Cast) -> None:
     app = office.added(house, cast.contoso, client_id=NOBODY)
     answer = ada.post(f"/t/contoso/apps/{app}/secret", {"credential_text": "hunter2~hunter2"}, follow_redirects=True)
@@ -204,7 +170,7 @@ def test_a_secret_is_write_only(ada: Browser, house: House, cast: Cast) -> None:
 @pytest.mark.parametrize("way", ["upload", "paste"])
 def test_a_certificate_is_uploaded_or_pasted(ada: Browser, house: House, cast: Cast, way: str) -> None:
     app = office.added(house, cast.contoso, client_id=NOBODY, credential="certificate")
-    pem = _pem()
+    pem = office.pem()
     form = {"file": (BytesIO(pem), "a.pem")} if way == "upload" else {"credential_text": pem.decode()}
     assert ada.post(f"/t/contoso/apps/{app}/secret", form, content_type="multipart/form-data").status_code == 303
     sealed = connectors.open_secret(house.vault, office.of(house, cast.contoso, app))
@@ -214,7 +180,7 @@ def test_a_certificate_is_uploaded_or_pasted(ada: Browser, house: House, cast: C
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (_pem(key=False).decode(), "private key"),
+        (office.pem(key=False).decode(), "private key"),
         ("nonsense", "no certificate that can be read"),
         ("", "no certificate that can be read"),
     ],

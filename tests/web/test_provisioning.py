@@ -2,7 +2,6 @@
 
 import re
 from html import unescape
-from typing import Any
 
 import pytest
 from werkzeug.datastructures import MultiDict
@@ -13,8 +12,7 @@ from provision.house import House
 from provision.services import connectors, mappings
 from tests import office
 from tests.cast import Browser, Cast
-
-HERE = "/t/contoso/provisioning"
+from tests.web.mapping_form import HERE, drawn, posted, put
 
 
 @pytest.fixture
@@ -31,39 +29,9 @@ def rows(house: House, cast: Cast, o365: int):
     return _rows
 
 
-def _form(page: str) -> MultiDict[str, str]:
-    """What a browser would send of the mapping form as it stands."""
-    body = page[page.index('id="mapping"') : page.index("</form>", page.index('id="mapping"'))]
-    sent: MultiDict[str, str] = MultiDict()
-    for tag in re.finditer(r"<(?:input\b([^>]*)|select\b([^>]*)>(.*?)</select)>", body, re.DOTALL):
-        attributes, inside = tag[1] or tag[2], tag[3]
-        told = dict(re.findall(r'([\w-]+)="([^"]*)"', attributes))
-        bare = re.sub(r'"[^"]*"', "", attributes)
-        if "name" not in told or "disabled" in bare or "form" in told:
-            continue
-        if inside is not None:
-            options = re.findall(r'<option value="([^"]*)"( selected)?', inside)
-            sent.add(told["name"], unescape(next((value for value, on in options if on), options[0][0])))
-        elif told.get("type") != "checkbox" or re.search(r"\bchecked\b", bare):
-            sent.add(told["name"], unescape(told.get("value", "")))
-    return sent
-
-
-def _post(browser: Browser, form: MultiDict[str, str], path: str = "", **more: Any):
-    sent = form.copy()
-    sent["csrf_token"] = browser.token()
-    return browser.client.post(HERE + path, data=sent, **more)
-
-
-def _set(form: MultiDict[str, str], name: str, index: int, value: str) -> None:
-    values = form.getlist(name)
-    values[index] = value
-    form.setlist(name, values)
-
-
 @pytest.fixture
 def form(ada: Browser, o365: int) -> MultiDict[str, str]:
-    return _form(ada.get(HERE).text)
+    return drawn(ada.get(HERE).text)
 
 
 # -- What stands there -------------------------------------------------------------------------------------------------------
@@ -117,10 +85,10 @@ def test_A_8_before_consent_no_switch_can_be_turned_on(ada: Browser, house: Hous
     app = office.added(house, cast.contoso)
     shown = ada.get(HERE).text
     assert len(re.findall(r'role="switch"[^>]* disabled', shown)) == 4
-    form = _form(shown)
+    form = drawn(shown)
     form["import"] = "on"
     form["do"] = "save"
-    answer = _post(ada, form)
+    answer = posted(ada, form)
     assert answer.status_code == 422
     assert "consent" in answer.text
     assert not office.of(house, cast.contoso, app).features["import"]
@@ -133,7 +101,7 @@ def test_A_15_save_keeps_the_switches_and_says_so(ada: Browser, house: House, ca
     form["import"] = "on"
     form["delete"] = "on"
     form["do"] = "save"
-    answer = _post(ada, form, follow_redirects=True)
+    answer = posted(ada, form, follow_redirects=True)
     assert "Saved. Nothing was sent." in answer.text
     kept = office.of(house, cast.contoso, o365)
     assert kept.features == {"import": True, "create": False, "edit": False, "delete": True}
@@ -141,26 +109,26 @@ def test_A_15_save_keeps_the_switches_and_says_so(ada: Browser, house: House, ca
 
 def test_A_13_a_row_is_added_changed_and_removed_without_script(ada: Browser, rows, form) -> None:
     form["do"] = "add"
-    grown = _form(_post(ada, form).text)
+    grown = drawn(posted(ada, form).text)
     assert len(grown.getlist("theirs")) == len(rows()) + 1
-    _set(grown, "theirs", -1, "jobTitle")
-    _set(grown, "ours", -1, "title")
+    put(grown, "theirs", -1, "jobTitle")
+    put(grown, "ours", -1, "title")
     grown["do"] = "save"
-    assert _post(ada, grown).status_code == 303
+    assert posted(ada, grown).status_code == 303
     assert (rows()[-1].theirs, rows()[-1].ours) == ("jobTitle", "title")
-    again = _form(ada.get(HERE).text)
+    again = drawn(ada.get(HERE).text)
     again["do"] = f"remove:{len(rows()) - 1}"
-    shrunk = _form(_post(ada, again).text)
+    shrunk = drawn(posted(ada, again).text)
     shrunk["do"] = "save"
-    _post(ada, shrunk)
+    posted(ada, shrunk)
     assert "jobTitle" not in [row.theirs for row in rows()]
 
 
 def test_a_row_is_moved_without_script(ada: Browser, rows, form) -> None:
     form["do"] = "down:0"
-    moved = _form(_post(ada, form).text)
+    moved = drawn(posted(ada, form).text)
     moved["do"] = "save"
-    _post(ada, moved)
+    posted(ada, moved)
     assert [row.theirs for row in rows()][:2] == ["surname", "givenName"]
 
 
@@ -174,11 +142,11 @@ def test_A_13_a_custom_attribute_and_an_expression_can_be_the_value(
         ("constant", "Fjordvik", "companyName"),
     ):
         form["do"] = "add"
-        form = _form(_post(ada, form).text)
+        form = drawn(posted(ada, form).text)
         for name, value in (("theirs", theirs), ("shown", kind), ("ours", ours)):
-            _set(form, name, -1, value)
+            put(form, name, -1, value)
     form["do"] = "save"
-    assert _post(ada, form).status_code == 303
+    assert posted(ada, form).status_code == 303
     kept = {row.theirs: row for row in rows()}
     assert kept["extensionAttribute4"].direction is Direction.BOTH
     assert kept["department"].kind is MappingKind.EXPRESSION
@@ -186,19 +154,19 @@ def test_A_13_a_custom_attribute_and_an_expression_can_be_the_value(
 
 
 def test_a_changed_kind_forgets_the_value_of_the_old_kind(ada: Browser, rows, form) -> None:
-    _set(form, "shown", 0, "custom")
+    put(form, "shown", 0, "custom")
     form["do"] = "save"
-    answer = _post(ada, form)
+    answer = posted(ada, form)
     assert answer.status_code == 422
     assert rows()[0].ours == "given_name"
 
 
 def test_a_row_keeps_its_new_kind_while_its_value_is_still_to_be_chosen(ada: Browser, form) -> None:
     ada.post(f"{HERE}/attribute", {"label": "Berth"})
-    _set(form, "shown", 0, "custom")
+    put(form, "shown", 0, "custom")
     form["do"] = "look"
-    answer = _post(ada, form)
-    again = _form(answer.text)
+    answer = posted(ada, form)
+    again = drawn(answer.text)
     assert again.getlist("shown")[0] == "custom"
     assert again.getlist("ours")[0] == ""
     assert '<option value="extra.berth">Berth</option>' in answer.text
@@ -218,11 +186,11 @@ def test_what_cannot_work_is_said_at_its_field_and_nothing_is_saved(
 ) -> None:
     before = rows()
     form["do"] = "add"
-    form = _form(_post(ada, form).text)
+    form = drawn(posted(ada, form).text)
     for name, value in (("theirs", theirs), ("shown", kind), ("ours", ours), ("direction", "out")):
-        _set(form, name, -1, value)
+        put(form, name, -1, value)
     form["do"] = "save"
-    answer = _post(ada, form)
+    answer = posted(ada, form)
     assert answer.status_code == 422
     assert says in unescape(answer.text)
     assert f'href="#f-{place}-{len(before)}"' in answer.text
@@ -231,10 +199,10 @@ def test_what_cannot_work_is_said_at_its_field_and_nothing_is_saved(
 
 
 def test_markup_in_an_expression_is_shown_as_text(ada: Browser, form) -> None:
-    _set(form, "shown", 0, "expression")
-    _set(form, "ours", 0, '"><script>alert(1)</script>')
+    put(form, "shown", 0, "expression")
+    put(form, "ours", 0, '"><script>alert(1)</script>')
     form["do"] = "save"
-    answer = _post(ada, form)
+    answer = posted(ada, form)
     assert answer.status_code == 422
     assert "<script>alert(1)" not in answer.text
 
@@ -244,15 +212,15 @@ def test_a_stale_page_is_409_and_keeps_what_was_typed(
 ) -> None:
     with house.db.writing() as session:
         connectors.features(session, cast.contoso, o365, {"create": True}, None, "ben", house.now())
-    _set(form, "owner", 0, "theirs")
+    put(form, "owner", 0, "theirs")
     form["do"] = "save"
-    answer = _post(ada, form)
+    answer = posted(ada, form)
     assert answer.status_code == 409
     assert "Somebody else saved this meanwhile" in answer.text
-    again = _form(answer.text)
+    again = drawn(answer.text)
     assert again.getlist("owner")[0] == "theirs"
     again["do"] = "save"
-    assert _post(ada, again).status_code == 303
+    assert posted(ada, again).status_code == 303
     assert rows()[0].owner == "theirs"
 
 
@@ -261,7 +229,7 @@ def test_nonsense_in_every_field_is_no_fault(ada: Browser, form) -> None:
         form.setlist(name, ["\x07<&\"'{{7*7}}" for _one in form.getlist(name)])
     for do in ("save", "look", "remove:99", "up:x", "down:-1", "add:"):
         form["do"] = do
-        assert _post(ada, form).status_code in (200, 422)
+        assert posted(ada, form).status_code in (200, 422)
 
 
 # -- What saving would do ----------------------------------------------------------------------------------------------------
@@ -276,11 +244,11 @@ def people(house: House, cast: Cast, o365: int) -> int:
 
 
 def test_saving_is_counted_before_it_happens(ada: Browser, people: int, rows) -> None:
-    form = _form(ada.get(HERE).text)
-    _set(form, "shown", 1, "constant")
-    _set(form, "ours", 1, "Somebody")
-    _set(form, "owner", 1, "ours")
-    part = _post(ada, form, "/look", headers={"HX-Request": "true"})
+    form = drawn(ada.get(HERE).text)
+    put(form, "shown", 1, "constant")
+    put(form, "ours", 1, "Somebody")
+    put(form, "owner", 1, "ours")
+    part = posted(ada, form, "/look", headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert part.text.lstrip().startswith("<section")
     assert 'id="forecast"' in part.text
@@ -291,40 +259,40 @@ def test_saving_is_counted_before_it_happens(ada: Browser, people: int, rows) ->
 
 
 def test_a_real_persons_values_are_shown_before_saving(ada: Browser, people: int) -> None:
-    form = _form(ada.get(HERE).text)
-    _set(form, "shown", 0, "expression")
-    _set(form, "direction", 0, "out")
-    _set(form, "ours", 0, "upper(given_name)")
-    _set(form, "owner", 0, "ours")
+    form = drawn(ada.get(HERE).text)
+    put(form, "shown", 0, "expression")
+    put(form, "direction", 0, "out")
+    put(form, "ours", 0, "upper(given_name)")
+    put(form, "owner", 0, "ours")
     form["who"] = "anneliese"
     form["do"] = "look"
-    shown = _post(ada, form).text
+    shown = posted(ada, form).text
     assert "Anneliese Köster" in shown
     assert "ANNELIESE" in shown
 
 
 def test_nobody_of_that_name_is_said(ada: Browser, people: int) -> None:
-    form = _form(ada.get(HERE).text)
+    form = drawn(ada.get(HERE).text)
     form["who"] = "Nobody Atall"
     form["do"] = "look"
-    assert "Nobody here is called “Nobody Atall”" in unescape(_post(ada, form).text)
+    assert "Nobody here is called “Nobody Atall”" in unescape(posted(ada, form).text)
 
 
 def test_rows_with_a_fault_are_not_counted(ada: Browser, people: int) -> None:
-    form = _form(ada.get(HERE).text)
-    _set(form, "shown", 0, "expression")
-    _set(form, "ours", 0, "lower(")
-    part = _post(ada, form, "/look", headers={"HX-Request": "true"})
+    form = drawn(ada.get(HERE).text)
+    put(form, "shown", 0, "expression")
+    put(form, "ours", 0, "lower(")
+    part = posted(ada, form, "/look", headers={"HX-Request": "true"})
     assert part.status_code == 200  # looking is answered, whatever the draft: nothing was refused
     assert "needs correcting first" in part.text
 
 
 def test_looking_changes_nothing(ada: Browser, house: House, cast: Cast, people: int, rows) -> None:
     before = (rows(), office.of(house, cast.contoso, people))
-    form = _form(ada.get(HERE).text)
-    _set(form, "owner", 0, "theirs")
+    form = drawn(ada.get(HERE).text)
+    put(form, "owner", 0, "theirs")
     form["import"] = ""
-    _post(ada, form, "/look")
+    posted(ada, form, "/look")
     assert (rows(), office.of(house, cast.contoso, people)) == before
 
 
@@ -366,19 +334,19 @@ def test_a_condition_is_added_kept_and_taken_away_again(
     ada: Browser, house: House, cast: Cast, o365: int, form: MultiDict[str, str]
 ) -> None:
     assert form.getlist("rule_attribute") == [""]
-    _set(form, "rule_attribute", 0, "department")
-    _set(form, "rule_operator", 0, "one of")
-    _set(form, "rule_value", 0, 'Deck, "Galley" <b>')
+    put(form, "rule_attribute", 0, "department")
+    put(form, "rule_operator", 0, "one of")
+    put(form, "rule_value", 0, 'Deck, "Galley" <b>')
     form["do"] = "save"
-    assert _post(ada, form).status_code == 303
+    assert posted(ada, form).status_code == 303
     assert _conditions(house, cast, o365) == [("department", "one of", 'Deck, "Galley" <b>')]
-    again = _form(ada.get(HERE).text)
+    again = drawn(ada.get(HERE).text)
     assert again.getlist("rule_attribute") == ["department", ""]
     assert again.getlist("rule_value")[0] == 'Deck, "Galley" <b>'
     assert "<b>" not in ada.get(HERE).text.partition('id="rule"')[2].partition("</section>")[0].replace("</b>", "")
-    _set(again, "rule_attribute", 0, "")
+    put(again, "rule_attribute", 0, "")
     again["do"] = "save"
-    assert _post(ada, again).status_code == 303
+    assert posted(ada, again).status_code == 303
     assert _conditions(house, cast, o365) == []
 
 
@@ -395,13 +363,13 @@ def test_a_condition_that_cannot_work_is_refused_at_its_place(
     ada: Browser, o365: int, form: MultiDict[str, str], attribute: str, operator: str, value: str, says: str
 ) -> None:
     for name, text in (("attribute", attribute), ("operator", operator), ("value", value)):
-        _set(form, f"rule_{name}", 0, text)
+        put(form, f"rule_{name}", 0, text)
     form["do"] = "save"
-    answer = _post(ada, form)
+    answer = posted(ada, form)
     assert answer.status_code == 422
     assert says in unescape(answer.text)
     assert 'id="f-rule-0-err"' in answer.text
-    assert _form(ada.get(f"{HERE}?app={o365}").text).getlist("rule_attribute") == [""]
+    assert drawn(ada.get(f"{HERE}?app={o365}").text).getlist("rule_attribute") == [""]
 
 
 def test_what_a_rule_would_do_stands_there_before_it_is_saved_and_can_be_planned_after(
@@ -411,18 +379,18 @@ def test_what_a_rule_would_do_stands_there_before_it_is_saved_and_can_be_planned
         on = dict.fromkeys(("import", "create", "edit", "delete"), True)
         connectors.features(session, cast.contoso, o365, on, "automatic", "ada", house.now())
     office.run(house, cast.contoso, o365)
-    form = _form(ada.get(HERE).text)
-    _set(form, "rule_attribute", 0, "department")
-    _set(form, "rule_operator", 0, "is filled")
-    looked = unescape(_post(ada, form, "/look").text)
+    form = drawn(ada.get(HERE).text)
+    put(form, "rule_attribute", 0, "department")
+    put(form, "rule_operator", 0, "is filled")
+    looked = unescape(posted(ada, form, "/look").text)
     assert "come or go" in looked
     assert "Would be switched off there" in looked
     assert "Plan these" not in looked
     form["do"] = "save"
-    assert _post(ada, form).status_code == 303
-    saved = _form(ada.get(HERE).text)
+    assert posted(ada, form).status_code == 303
+    saved = drawn(ada.get(HERE).text)
     saved["do"] = "look"
-    assert "Plan these" in _post(ada, saved).text
-    answer = _post(ada, MultiDict(), "/plan")
+    assert "Plan these" in posted(ada, saved).text
+    answer = posted(ada, MultiDict(), "/plan")
     assert answer.status_code == 303
     assert "wait for review" in unescape(ada.get(answer.location).text)
