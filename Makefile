@@ -9,7 +9,7 @@ USERS ?= 120
 WORKERS ?= 2
 PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-postgres check faults faults-postgres bench vendor lock migration browser clean help
+.PHONY: demo test test-postgres check faults faults-postgres bench pictures vendor lock migration browser clean help
 
 help:  ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ faults-postgres: $(VENV)/.develop  ## The same on a throw-away PostgreSQL
 bench: $(VENV)/.develop  ## The figures in time, as ratios
 	$(BIN)/python benchmarks/import.py
 	$(BIN)/python benchmarks/write.py
+
+pictures: $(VENV)/.develop browser  ## Take the README's pictures again, of the running product
+	$(BIN)/python -m tests.journeys.pictures docs/pictures
 
 vendor: $(VENV)/.develop  ## Fetch the front-end files again and compare them with their checksums
 	$(BIN)/python tools/vendor.py
