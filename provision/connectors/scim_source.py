@@ -20,7 +20,7 @@ from provision.core.vocabulary import Direction, MappingKind, Owner, camel
 SCHEMA = (
     Attribute("userName", "User name", unique=True, required=True),
     Attribute("externalId", "External id", unique=True),
-    Attribute("displayName", "Display name"),
+    Attribute("displayName", "Display Name"),
     Attribute("name.givenName", "Given name"),
     Attribute("name.familyName", "Family name"),
     Attribute("name.formatted", "Full name"),

@@ -71,7 +71,7 @@ DEEDS: Mapping[str, Deed] = {
     "operation.declined": Deed("change", "update", "A change was declined"),
     "operation.failed": Deed("change", "update", "A change in %(app)s failed"),
     "operation.retried": Deed("change", "update", "A change was asked for again"),
-    "operations.held": Deed("change", "update", "The brake stopped what would have been taken away in %(app)s"),
+    "operations.held": Deed("held", "brake", "The brake stopped what would have been taken away in %(app)s"),
     "letter.saved": Deed("change", "update", "The words of a mail were changed"),
     "mail.bounced": Deed("activation", "bounced", "A mail was refused for good"),
     "mail.failed": Deed("activation", "bounced", "A mail could not be delivered for days"),
@@ -98,10 +98,13 @@ DEEDS: Mapping[str, Deed] = {
 _OTHERS = {
     "lifecycle": "Status",
     "manager_id": "Manager",
+    "manager": "Manager",
+    "enabled": "Sign-in",
     "group": "Group",
     "name": "Name",
     "description": "Description",
 }
+_LICENCES = "licences."
 MANAGER_ID = "manager_id"
 """Held as a person's number, told as ``#`` and the number; who draws it may put the name in its place."""
 _ORDER = {name: number for number, name in enumerate(USER_ATTRIBUTES)}
@@ -116,7 +119,7 @@ def deed(action: str) -> Deed:
 
 def blanks(names: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
     """What fills a sentence's blanks: the app's name, and the labels of the attributes that changed."""
-    changed = [label(name) for name in changed_names(before, after)]
+    changed = dict.fromkeys(label(name) for name in changed_names(before, after))
     return {"app": str(names.get("app") or "…"), "attributes": ", ".join(changed) or "…"}
 
 
@@ -128,7 +131,12 @@ def changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[s
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """Label, value before and value after of what changed, in the order of the profile; a status as a word."""
     return [
-        (label(name), _told(name, before.get(name)), _told(name, after.get(name)))
+        # A licence is told by its id: who draws it may put the name in its place.
+        (
+            name if name.startswith(_LICENCES) else label(name),
+            _told(name, before.get(name)),
+            _told(name, after.get(name)),
+        )
         for name in changed_names(before, after)
     ]
 
@@ -137,6 +145,8 @@ def label(attribute: str) -> str:
     """An attribute as people read it."""
     if attribute in _OTHERS:
         return _OTHERS[attribute]
+    if attribute.startswith(_LICENCES):
+        return "Licences"
     return USER_ATTRIBUTES.get(attribute, attribute.removeprefix("extra."))
 
 

@@ -22,8 +22,10 @@ ASKED: Mapping[About, str] = {
 
 SAID: Mapping[str, str] = {
     "scope.yes": "%(user)s is %(lifecycle)s here, and nothing keeps %(app)s from being written to.",
+    "scope.left": "%(user)s has left here, and nothing keeps %(app)s from being written to.",
     "scope.no": "%(why)s. %(do)s",
     "scope.nobody": "%(user)s is %(lifecycle)s here, so no account is made in %(app)s.",
+    "scope.nobody_left": "%(user)s has left here, so no account is made in %(app)s.",
     "match.ours": "By its id: the account was created from here.",
     "match.created": "By its id: the person was added here from this account.",
     "match.exact": "By a rule: %(ours)s here is %(theirs)s there; since then by its id.",

@@ -24,12 +24,12 @@ _SKU = f"{LICENCES}."
 def outside(name: str) -> str:
     """What is called by its name in an app, as people read it."""
     labels = {one.name: one.label for spec in house().kinds.values() for one in spec.schema}
-    return labels.get(name) or {"enabled": "Sign-in", "manager": "Manager", "manager_id": "Manager"}.get(name, name)
+    return labels.get(name, name)
 
 
 def attributes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
     """The blank of a sentence that names what changed, in the reader's language."""
-    told = [str(_(outside(label(name)))) for name in changed_names(before, after)]
+    told = dict.fromkeys(str(_(outside(label(name)))) for name in changed_names(before, after))
     return {"attributes": ", ".join(told)} if told else {}
 
 
@@ -51,6 +51,9 @@ def _pair(pair: Pair, people: dict[str, str], skus: dict[str, str]) -> Pair:
     if str(label).startswith(_SKU):
         said = {True: str(_("given")), False: str(_("not given"))}
         return skus.get(label, label), said.get(was, was), said.get(now, now)
+    if label == "Sign-in":
+        said = {True: str(_("allowed")), False: str(_("blocked"))}
+        return label, said.get(was, was), said.get(now, now)
     if label == _("Manager"):
         return label, people.get(was, was), people.get(now, now)
     return pair

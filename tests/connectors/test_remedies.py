@@ -36,6 +36,15 @@ def test_every_code_raised_in_a_connector_has_a_remedy() -> None:
     assert codes - REMEDIES.keys() == set()
 
 
+def test_more_than_forty_errors_of_microsofts_are_told_apart() -> None:
+    signals = [*errors.SIGN_IN, *consent.REASONS, *errors.PLAIN, *errors.CODES, *errors.DETAILS]
+    signals += [pattern for pattern, *_ in errors.SAID]
+    told = {*errors.SIGN_IN.values(), *consent.REASONS.values(), *errors.CODES.values(), *errors.DETAILS.values()}
+    told |= {code for _, code in errors.PLAIN.values()} | {code for _, _, code, _ in errors.SAID}
+    assert len(signals) > 50
+    assert len(told) > 39
+
+
 def test_every_remedy_says_what_happened_and_what_to_do() -> None:
     for code, words in REMEDIES.items():
         assert {"title", "what", "do"} <= words.keys() <= {"title", "what", "do", "button"}, code

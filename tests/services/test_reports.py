@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,8 +12,16 @@ from hypothesis import strategies as st
 from sqlmodel import Session
 
 from provision.core import deeds, sheet
-from provision.core.tables import Connector, User
-from provision.core.vocabulary import ConnectorState, CycleState, Outcome, Situation
+from provision.core.tables import Account, Connector, Operation, User
+from provision.core.vocabulary import (
+    Asks,
+    ConnectorState,
+    CycleState,
+    OperationKind,
+    OperationState,
+    Outcome,
+    Situation,
+)
 from provision.services import reports
 from provision.services.errors import NotFound
 from provision.services.reports import Filter
@@ -243,6 +252,48 @@ def test_everything_that_waits_for_a_person_is_named_the_gravest_first(
     assert _needs(session, cast, clock) == [
         ("stopped", 0), ("held", 38), ("trouble", 0), ("missing", 1), ("disputed", 2), ("expires", 9),
     ]  # fmt: skip
+
+
+def test_what_waits_in_the_queue_is_named_by_app_and_counted(
+    session: Session, cast: Cast, clock: Clock, office: Connector, kim: User
+) -> None:
+    states = [
+        (OperationState.PENDING, Asks.BRAKE),
+        (OperationState.PENDING, Asks.REVIEW),
+        (OperationState.BLOCKED, None),
+    ]
+    for number, (state, asks) in enumerate([*states, (OperationState.FAILED, None), (OperationState.PENDING, None)]):
+        account = populate.account(session, office, kim if not number else None, clock(), anchor=f"a{number}")
+        _operation(session, account, clock(), state, asks=asks)
+    assert _needs(session, cast, clock) == [("braked", 1), ("unsent", 1), ("blocked", 1), ("asked", 1)]
+
+
+def test_what_was_sent_stands_beside_what_runs_took_over(
+    session: Session, cast: Cast, clock: Clock, office: Connector, kim: User
+) -> None:
+    populate.cycle(session, office, clock(), CycleState.DONE, counts={"created": 7})
+    account = populate.account(session, office, kim, clock())
+    ended = [(OperationState.DONE, 0), (OperationState.DONE, 1), (OperationState.FAILED, 1), (OperationState.DONE, 40)]
+    for state, ago in ended:
+        _operation(session, account, clock() - timedelta(days=ago), state)
+    days = reports.home(session, cast.contoso, clock()).days
+    assert [(day.done, day.failed) for day in days[-2:]] == [(1, 1), (8, 0)]
+    assert sum(day.done for day in days) == 9
+
+
+def _operation(session: Session, account: Account, at: datetime, state: OperationState, **more: Any) -> None:
+    ended = at if state in (OperationState.DONE, OperationState.FAILED) else None
+    given = {
+        "tenant_id": account.tenant_id,
+        "connector_id": account.connector_id,
+        "account_id": account.id,
+        "created_by": "ada",
+        **more,
+    }
+    session.add(
+        Operation(kind=OperationKind.UPDATE, state=state, due_at=at, created_at=at, settled_at=ended, **given)  # type: ignore[arg-type]
+    )
+    session.flush()
 
 
 def test_only_the_latest_run_counts(session: Session, cast: Cast, clock: Clock, office: Connector) -> None:

@@ -43,7 +43,7 @@ def test_an_edit_is_followed_from_waiting_to_confirmed(desk: Desk) -> None:
         users.edit(session, desk.tenant, jane, {"surname": "Dahl"}, desk.order())
     waiting = steps(desk, jane)["sent"]
     assert waiting.said == "sent.waiting"
-    assert waiting.pairs == (("Last name", "Here", "Dahl"),)
+    assert waiting.pairs == (("Last Name", "Here", "Dahl"),)
     desk.drain()
     told = steps(desk, jane)
     assert (told["sent"].said, told["answer"].said) == ("sent.nothing", "answer.done")

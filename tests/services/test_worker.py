@@ -370,8 +370,9 @@ def test_what_is_not_visible_yet_is_waited_for(desk: Desk) -> None:
     desk.change(jane, given_name="New")
     desk.enqueue(jane)
     desk.there.befall(Missing("not_there"), Missing("not_there"))
-    for _ in range(4):
+    for number in range(4):
         desk.drain()
+        assert number or desk.only(jane).error == {"code": "still_copying", "params": {}}
         desk.clock.forward(minutes=5)
     assert desk.only(jane).state == OperationState.DONE
     assert desk.account(jane).situation == Situation.LINKED

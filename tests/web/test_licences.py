@@ -78,7 +78,7 @@ def test_without_a_seat_nobody_is_given_one_and_the_number_that_is_short_is_said
     assert 'name="sure"' not in page
     refused = ada.post(f"{USERS}/licences", {**form, "sure": "yes"})
     assert refused.status_code == 422
-    assert "so 3 are short and nobody was given one" in refused.text or "so 2 are short" in refused.text
+    assert "short 3. Nobody was given one." in refused.text or "short 2. Nobody" in refused.text
     assert unsettled(house) == []
 
 

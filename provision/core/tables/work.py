@@ -28,6 +28,7 @@ from provision.core.vocabulary import Asks, CycleKind, CycleState, OperationKind
 _UNFINISHED = "state IN ('requested', 'running')"
 _WAITING = "state IN ('pending', 'blocked')"
 _TAKEN_AWAY = "state = 'done' AND kind IN ('disable', 'delete')"
+_SETTLED = "state IN ('done', 'failed')"
 _IN_FLIGHT = "state IN ('running', 'unknown')"
 
 
@@ -103,6 +104,7 @@ class Operation(SQLModel, table=True):
             where="state IN ('pending', 'running', 'unknown', 'blocked')",
             unique=False,
         ),
+        _only("ix_operations_settled", "connector_id", "settled_at", "state", where=_SETTLED, unique=False),
         _only("ix_operations_taken_away", "connector_id", "settled_at", where=_TAKEN_AWAY, unique=False),
         within("accounts", "account_id"),
         within("connectors", "connector_id"),

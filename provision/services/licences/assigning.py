@@ -162,8 +162,9 @@ def _wish(
             user_id=account.user_id,
             account_id=account.id,
             connector_id=connector_id,
+            before={f"{LICENCES}.{sku}": not wish},
+            after={f"{LICENCES}.{sku}": wish},
             names={"user": account.name, "address": account.name},
-            text={"licence": sku},
         )
         for account in accounts
         for sku, wish in wishes.items()

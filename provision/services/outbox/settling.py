@@ -22,6 +22,7 @@ from provision.services.outbox.reckoning import App
 from provision.services.outbox.settlement import SUPERSEDED, Appear, Result, Settlement, begin, held, order_of, told
 
 log = structlog.get_logger()
+STILL_COPYING: Mapping[str, Any] = {"code": "still_copying", "params": {}}
 _DONE = {
     OperationKind.CREATE: "account.created",
     OperationKind.UPDATE: "account.updated",
@@ -91,8 +92,11 @@ def done(work: Settlement, one: Result, action: str) -> None:
         work.late.append(functools.partial(_leave_behind, work, one))
 
 
-def back(work: Settlement, one: Result, decision: Decision) -> None:
-    """Back among those that wait; if a newer edit waits there already, that carries everything."""
+def back(work: Settlement, one: Result, decision: Decision, why: Mapping[str, Any] | None = None) -> None:
+    """Back among those that wait; if a newer edit waits there already, that carries everything.
+
+    ``why``: what is said of it instead of the error itself.
+    """
     survived = {"alone": False, "deaths": 0} if one.ms is not None else {}
     if not getattr(one.error, "sent", False):
         work.forget_name(one)
@@ -110,7 +114,7 @@ def back(work: Settlement, one: Result, decision: Decision) -> None:
         due_at=due_at,
         attempts=attempts,
         lease_until=None,
-        error=told(one.error),
+        error=why or told(one.error),
         request_id=one.error.request_id,
         **survived,
     )
@@ -162,6 +166,10 @@ def _taken(work: Settlement, one: Result, decision: Decision) -> None:
         _look_up(work, one, decision)
 
 
+def _wait(work: Settlement, one: Result, decision: Decision) -> None:
+    back(work, one, decision, STILL_COPYING)
+
+
 def _rest(work: Settlement, one: Result, decision: Decision) -> None:
     work.rest(decision.after or 0.0)
     back(work, one, Decision(Act.REST, 0.0, counts=False))
@@ -196,7 +204,7 @@ def _gone(work: Settlement, one: Result, _: Decision) -> None:
 
 _FOLLOWING: Mapping[Act, Callable[[Settlement, Result, Decision], None]] = {
     Act.RETRY: back,
-    Act.WAIT: back,
+    Act.WAIT: _wait,
     Act.REST: _rest,
     Act.LOOK_UP: _look_up,
     Act.LINK_OR_DISPUTE: _taken,

@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core.tables import Account, Connector, Cycle, User
-from provision.core.vocabulary import ConnectorState, CycleState, Feature, Situation
+from provision.core.vocabulary import ConnectorState, CycleState, Feature, OperationState, Situation
 from provision.services import cycles, drift
+from provision.services.reports import queue
 
 What = Literal[
-    "stopped", "held", "failed", "trouble", "unconnected", "disputed", "drifted", "missing", "expired", "expires"
-]
+    "stopped", "held", "braked", "failed", "trouble", "unsent", "blocked", "asked", "unconnected", "disputed", "drifted",
+    "missing", "expired", "expires",
+]  # fmt: skip
 _SOON = timedelta(days=30)
 _DAYS = 30
 _WORK = ("created", "linked", "updated", "gone")
@@ -56,7 +58,7 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The changes of one day, counted from its runs."""
+    """The changes of one day: what runs took over, and what was sent."""
 
     at: datetime
     done: int
@@ -82,11 +84,15 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
     situations = _situations(session, tenant_id)
     people = sa.select(sa.func.count()).select_from(User).where(col(User.tenant_id) == tenant_id)
     drifted = drift.open_by_app(session, tenant_id)
+    waiting = queue.by_app(session, tenant_id, now)
     found: list[Need] = []
     for connector in connectors:
         number = connector.id or 0
         held = cycles.held(session, tenant_id, number)
         found += _needs(connector, latest.get(number), held, situations.get(number, {}), now)
+        for view, what in _WAITS.items():
+            if n := waiting.get(number, {}).get(view, 0):
+                found.append(Need(what, number, connector.name, n))
         if number in drifted:
             found.append(Need("drifted", number, connector.name, drifted[number]))
     return Home(
@@ -101,8 +107,11 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
 
 
 _ORDER: tuple[What, ...] = (
-    "stopped", "held", "expired", "failed", "trouble", "missing", "disputed", "drifted", "unconnected", "expires",
+    "stopped", "held", "braked", "expired", "failed", "trouble", "unsent", "blocked", "missing", "disputed", "drifted",
+    "asked", "unconnected", "expires",
 )  # fmt: skip
+_WAITS: Mapping[queue.View, What] = {"brake": "braked", "failed": "unsent", "blocked": "blocked", "review": "asked"}
+"""What of the queue a person has to look at."""
 
 
 # -- Below: how ------------------------------------------------------------------------------------------------------------
@@ -179,7 +188,7 @@ def _situations(session: Session, tenant_id: int) -> dict[int, dict[Situation, i
 
 
 def _days(session: Session, tenant_id: int, now: datetime) -> tuple[Day, ...]:
-    """Counted from the runs, not from their events: there may be a hundred thousand of those, and a few of these."""
+    """Counted from runs and operations, not from their events, of which there may be a hundred thousand more."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=_DAYS - 1)
     query = sa.select(col(Cycle.ended_at), col(Cycle.state), col(Cycle.counts)).where(
@@ -190,6 +199,9 @@ def _days(session: Session, tenant_id: int, now: datetime) -> tuple[Day, ...]:
         day = (ended - first).days
         done[day] += sum(int(counts.get(name) or 0) for name in _WORK)
         failed[day] += int(counts.get("failed") or 0) + (state == CycleState.FAILED)
+    begins = int(first.timestamp()) // 86_400
+    for (number, ended_as), count in queue.settled(session, tenant_id, first).items():
+        (done if ended_as == OperationState.DONE else failed)[number - begins] += count
     return tuple(Day(first + timedelta(days=n), done[n], failed[n]) for n in range(_DAYS))
 
 

@@ -13,14 +13,15 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.deeds import MANAGER_ID, PEOPLE, RUNS, Deed, blanks, changes, deed, label
-from provision.core.tables import Connector, Event, EventDetail
-from provision.core.vocabulary import Outcome, key
+from provision.core.tables import Connector, Event, EventDetail, User
+from provision.core.vocabulary import OperationKind, Outcome, key
 from provision.services import users
 from provision.services.errors import NotFound
 
 _EVENTS: sa.Table = Event.__table__  # type: ignore[attr-defined]
 _DETAILS: sa.Table = EventDetail.__table__  # type: ignore[attr-defined]
 _CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
+_USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
 _JOINED = _EVENTS.outerjoin(_DETAILS, _DETAILS.c.event_id == _EVENTS.c.id).outerjoin(
     _CONNECTORS, sa.and_(_CONNECTORS.c.id == _EVENTS.c.connector_id, _CONNECTORS.c.tenant_id == _EVENTS.c.tenant_id)
 )
@@ -41,7 +42,10 @@ _READ = sa.select(
     _DETAILS.c.names,
     _DETAILS.c.text,
     _CONNECTORS.c.name.label("app"),
-).select_from(_JOINED)
+    *(_USERS.c[name].label(f"user_{name}") for name in ("display_name", "given_name", "surname")),
+).select_from(
+    _JOINED.outerjoin(_USERS, sa.and_(_USERS.c.id == _EVENTS.c.user_id, _USERS.c.tenant_id == _EVENTS.c.tenant_id))
+)
 _AT_ONCE = 500
 _STEPS = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 24 * 7, 24 * 30))
 _MOST_BARS = 48
@@ -94,8 +98,10 @@ class Row:
 
     @property
     def deed(self) -> Deed:
-        """The kind of change and the sentence with blanks."""
-        return deed(self.action)
+        """The kind of change and the sentence with blanks; of an answer to an operation, the operation's own kind."""
+        found = deed(self.action)
+        kind = self.text.get("kind") if self.operation_id is not None else None
+        return replace(found, value=str(kind)) if kind in tuple(OperationKind) and found.kind == "change" else found
 
     @property
     def blanks(self) -> dict[str, str]:
@@ -253,12 +259,21 @@ def _reported() -> sa.ColumnElement[bool]:
     return sa.or_(*(_EVENTS.c.action.startswith(prefix) for prefix in (*PEOPLE, *RUNS)))
 
 
+def _called(found: Any, names: Mapping[str, Any]) -> str:
+    """As they were called then; who was told of by the address alone is called as they are now."""
+    then = str(names.get("user") or "")
+    if then != names.get("address") or not then:
+        return then
+    full = " ".join(part for part in (found["user_given_name"], found["user_surname"]) if part)
+    return str(found["user_display_name"] or full or then)
+
+
 def _row(found: Any) -> Row:
     names = found["names"] or {}
     return Row(
         id=found["id"],
         at=found["at"],
-        user=str(names.get("user") or ""),
+        user=_called(found, names),
         address=str(names.get("address") or ""),
         user_id=found["user_id"],
         app=str(names.get("app") or found["app"] or ""),

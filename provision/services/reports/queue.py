@@ -16,6 +16,7 @@ from provision.core.ports import LICENCES, MANAGER
 from provision.core.tables import Account, Connector, Operation, User
 from provision.core.vocabulary import Asks, OperationKind, OperationState
 from provision.db import among
+from provision.services.outbox.reckoning import stands
 from provision.services.users import shown
 
 View = Literal["review", "brake", "waiting", "running", "checking", "blocked", "failed"]
@@ -101,17 +102,41 @@ class Resting:
 
 def counts(session: Session, tenant_id: int, now: datetime, app_id: int | None = None) -> dict[View, int]:
     """How many there are of each view."""
+    every = by_app(session, tenant_id, now, app_id).values()
+    return {view: sum(found[view] for found in every) for view in VIEWS}
+
+
+def by_app(session: Session, tenant_id: int, now: datetime, app_id: int | None = None) -> dict[int, dict[View, int]]:
+    """How many there are of each view in each app that has any."""
     query = (
-        sa.select(_OPERATIONS.c.state, _OPERATIONS.c.asks, sa.func.count())
+        sa.select(_OPERATIONS.c.connector_id, _OPERATIONS.c.state, _OPERATIONS.c.asks, sa.func.count())
         .where(_of(tenant_id, app_id), _OPERATIONS.c.state.in_(_UNFINISHED))
-        .group_by(_OPERATIONS.c.state, _OPERATIONS.c.asks)
+        .group_by(_OPERATIONS.c.connector_id, _OPERATIONS.c.state, _OPERATIONS.c.asks)
     )
-    found: dict[View, int] = dict.fromkeys(VIEWS, 0)
-    for state, asks, number in session.execute(query):
-        found[_view(state, asks)] += number
-    failed = sa.select(sa.func.count()).select_from(_OPERATIONS).where(*_conditions(tenant_id, app_id, "failed", now))
-    found["failed"] = session.execute(failed).scalar_one()
+    found: dict[int, dict[View, int]] = {}
+    for number, state, asks, count in session.execute(query):
+        found.setdefault(number, dict.fromkeys(VIEWS, 0))[_view(state, asks)] += count
+    failed = sa.select(_OPERATIONS.c.connector_id, sa.func.count()).where(
+        *_conditions(tenant_id, app_id, "failed", now)
+    )
+    for number, count in session.execute(failed.group_by(_OPERATIONS.c.connector_id)):
+        found.setdefault(number, dict.fromkeys(VIEWS, 0))["failed"] = count
     return found
+
+
+def settled(session: Session, tenant_id: int, since: datetime) -> dict[tuple[int, OperationState], int]:
+    """How many were done and how many failed on each day (of UTC, counted from 1970) since then."""
+    day = sa.cast(sa.extract("epoch", _OPERATIONS.c.settled_at), sa.BigInteger) // 86_400
+    query = (
+        sa.select(day.label("day"), _OPERATIONS.c.state, sa.func.count())
+        .where(
+            _of(tenant_id, None),
+            stands(_OPERATIONS.c.state, OperationState.DONE, OperationState.FAILED),
+            _OPERATIONS.c.settled_at >= since,
+        )
+        .group_by(sa.text("day"), _OPERATIONS.c.state)
+    )
+    return {(int(number), OperationState(state)): count for number, state, count in session.execute(query)}
 
 
 def unfinished(session: Session, tenant_id: int) -> int:

@@ -77,9 +77,10 @@ def _scope(app: App, user: User, case: Case) -> Step:
     code = _STOPPED.get(app.state) or case.plan.here_only.get(WHOLE)
     if code:
         return refused("scope", "no", "scope.no", code, blanks)
+    left = user.lifecycle == Lifecycle.LEFT
     if case.account["anchor"] is None and user.lifecycle != Lifecycle.ACTIVE:
-        return Step("scope", "no", "scope.nobody", blanks)
-    return Step("scope", "yes", "scope.yes", blanks)
+        return Step("scope", "no", "scope.nobody_left" if left else "scope.nobody", blanks)
+    return Step("scope", "yes", "scope.left" if left else "scope.yes", blanks)
 
 
 def _match(session: Session, app: App, account: Row) -> Step:

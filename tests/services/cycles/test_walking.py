@@ -38,6 +38,7 @@ def test_a_lost_watermark_reads_everybody_and_takes_nobody_away(desk: Desk, dire
     cycle = desk.run()
     assert (cycle.state, cycle.kind) == (CycleState.DONE, CycleKind.INITIAL)
     assert (cycle.counts["unchanged"], cycle.counts["gone"]) == (10, 0)
+    assert cycle.options["restarts"] == 1, "by which the page tells that the change token had expired"
 
 
 @pytest.mark.parametrize("page", range(8))
