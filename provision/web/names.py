@@ -24,7 +24,7 @@ _SKU = f"{LICENCES}."
 def outside(name: str) -> str:
     """What is called by its name in an app, as people read it."""
     labels = {one.name: one.label for spec in house().kinds.values() for one in spec.schema}
-    return labels.get(name, name)
+    return str(labels.get(name, name))
 
 
 def attributes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
