@@ -1,8 +1,8 @@
-"""A process that redeems one link and dies at a chosen moment: ``python -m tests.faults.redeemer DATA_DIR PLACE MINUTES``.
+"""A process that redeems one link and dies at a chosen moment: ``python -m tests.faults.redeemer DATA_DIR PLACE``.
 
 PLACE is *before-set* or *after-set* (the password there), *before-commit-N* or *after-commit-N* (the database's N-th commit),
-or *never*; death is SIGKILL. Token and password come on standard input, as two lines, so that no process list shows them.
-MINUTES is added to the clock. Prints how it ended.
+or *never*; death is SIGKILL. Token and password come on standard input, as two lines, so that no process list shows them; it
+says when it is ready and begins at a third line. Prints how it ended.
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from provision.factory import open_house
 from provision.services import activation
 
 
-def main(data_dir: str, place: str, minutes: str) -> None:
-    token, password = sys.stdin.read().split("\n")[:2]
+def main(data_dir: str, place: str) -> None:
+    token, password = (sys.stdin.readline().rstrip("\n") for _ in range(2))
     passed: Counter[str] = Counter()
 
     def at(here: str) -> None:
@@ -44,10 +44,11 @@ def main(data_dir: str, place: str, minutes: str) -> None:
         at("after-set")
 
     settings = Settings(_env_file=None, data_dir=Path(data_dir), database_url=os.environ["REDEEMER_DATABASE"])  # type: ignore[call-arg]
-    ahead = timedelta(minutes=float(minutes))
-    house = open_house(settings, now=lambda: datetime.now(UTC) + ahead)
+    house = open_house(settings, now=lambda: datetime.now(UTC))
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
     Microsoft365.set_password = setting  # type: ignore[method-assign]
+    print("ready", flush=True)  # noqa: T201
+    sys.stdin.readline()
     result = activation.redeem(house.ways(), token, password, password)
     print(json.dumps({"answer": result.answer, "code": result.code, "over": result.over, "passed": dict(passed)}))  # noqa: T201
 
