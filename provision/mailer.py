@@ -16,9 +16,10 @@ import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,13 @@ WHOLE_SECONDS = 120.0
 """A server that answers letter by letter is never silent for long; so a whole mail has its time, too."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_LONG = re.compile(r"[A-Za-z0-9_+/=-]{32,}")
 _RELAY = re.compile(rb"relay", re.IGNORECASE)
 
 
 def build(sender: str, envelope: Envelope, letter: Letter) -> EmailMessage:
-    """The message, text first and HTML as its alternative. No value can begin a header of its own."""
-    message = EmailMessage(policy=SMTP)
+    """The message, text first and HTML as its alternative, in seven bits. No value can begin a header of its own."""
+    message = EmailMessage(policy=_NARROW)
     message["From"] = Address(_line(envelope.sender_name), addr_spec=sender)
     message["To"] = _address(envelope.recipient)
     if envelope.reply_to:
@@ -145,8 +147,10 @@ class SmtpMailer:
 
     def _trouble(self, error: Exception) -> NotSent:
         """Whatever went wrong before the first mail, in words; the order matters, since some kinds are others' children."""
-        status = getattr(error, "smtp_code", "")
+        status = error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else ""
         code = next(code for kind, code in _BEFORE if isinstance(error, kind))
+        if isinstance(status, int) and not 200 <= status < 600:
+            code = "mail_answer_unreadable"
         if code == "mail_server_away" and _timed_out(error):
             code = "mail_server_silent"
         return NotSent(code, Trouble.SERVER, host=self.server.host, status=status)
@@ -299,9 +303,27 @@ def _context(server: MailServer) -> ssl.SSLContext:
     return context
 
 
+class _Policy(EmailPolicy):
+    """As the library has it, but what is not ASCII is folded by its older code: the newer loses blanks where it folds."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if self.utf8 or str(value).isascii() or name not in ("From", "Subject"):
+            return super().fold_binary(name, value)
+        text, behind = str(value), b""
+        if name == "From":
+            (one,) = value.addresses
+            text, behind = one.display_name, f"\r\n <{one.addr_spec}>".encode()
+        folded = Header(text, "utf-8", header_name=name).encode(linesep="\r\n")
+        return f"{name}: {folded}".encode() + behind + b"\r\n"
+
+
+_NARROW = _Policy(linesep="\r\n", cte_type="7bit")
+"""No server was asked whether the ones behind it take eight bits."""
+
+
 def _bytes(message: EmailMessage, *, international: bool) -> bytes:
     """As it travels: every line ends with CR LF, and no other CR or LF is left to be read as one."""
-    policy = SMTP.clone(utf8=True) if international else SMTP
+    policy = _NARROW.clone(utf8=True) if international else _NARROW
     return re.sub(rb"\r\n|\r|\n", b"\r\n", message.as_bytes(policy=policy))
 
 
@@ -322,8 +344,9 @@ def _ascii_domain(address: str) -> str:
 
 
 def _line(text: str) -> str:
-    """One line: everything that ends a line, or is not seen, becomes a space."""
-    return " ".join("".join(" " if _unseen(sign) else sign for sign in text).split())
+    """One line: everything that ends a line, or is not seen, becomes a space, and nothing begins an encoded word (RFC 2047),
+    in which further lines could hide."""
+    return " ".join("".join(" " if _unseen(sign) else sign for sign in text).split()).replace("=?", "= ?")
 
 
 def _unseen(sign: str) -> bool:
@@ -331,5 +354,6 @@ def _unseen(sign: str) -> bool:
 
 
 def _shown(said: bytes) -> str:
-    """What a server said, as one short line: it is shown to operators and never trusted."""
-    return _line(said.decode("utf-8", "replace"))[:200]
+    """What a server said, as one short line without long words: it is shown to operators and never trusted, and who refuses
+    a mail for a link in it may quote that link."""
+    return _LONG.sub("…", _line(said.decode("utf-8", "replace")))[:200]

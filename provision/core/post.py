@@ -116,6 +116,7 @@ def rest(tries: int) -> timedelta:
 
 
 def judge_address(text: str | None) -> str | None:
-    """An address that a mail can go to, or None: one line, one @, nothing that could end it or begin another header."""
+    """An address that a mail can go to, or None: one line, one @, nothing that could end it, begin another
+    header, or be read as an encoded word, in which both could hide."""
     text = (text or "").strip(" ")
-    return text if _ADDRESS.fullmatch(text) else None
+    return text if _ADDRESS.fullmatch(text) and "=?" not in text else None

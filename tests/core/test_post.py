@@ -47,6 +47,11 @@ def test_an_address_is_taken_without_the_space_around_it(text: str) -> None:
     assert judge_address(text) == text.strip()
 
 
+@pytest.mark.parametrize("text", ["=?utf-8?q?jo?=@home.example", "jo@=?utf-8?b?DQo=?=.example"])
+def test_an_address_never_holds_an_encoded_word_in_which_lines_could_hide(text: str) -> None:
+    assert judge_address(text) is None
+
+
 @given(st.none() | st.text(alphabet=st.sampled_from('ab@. \r\n\t<>,;:"\\()\x00é')))
 def test_an_address_never_holds_what_could_end_it(text: str | None) -> None:
     found = judge_address(text)

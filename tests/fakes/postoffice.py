@@ -6,8 +6,10 @@ What it took lies in ``box``. Its manners are keyed by recipient; a recipient th
 import asyncio
 import socket
 import ssl
+import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -123,6 +125,40 @@ class PostOffice:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(context)
         return context
+
+
+@contextmanager
+def one_liner(*says: bytes, heard: list[bytes] | None = None) -> Iterator[str]:
+    """A server that says these words, one after each line it hears, and hangs up; without any it never speaks at all.
+
+    With ``heard`` it remembers what is said to it, and listens on until the other side is gone.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hear(connection: socket.socket) -> bytes:
+            try:
+                words = connection.recv(4096)
+            except OSError:
+                return b""
+            if heard is not None:
+                heard.append(words)
+            return words
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                for number, words in enumerate(says):
+                    if number:
+                        hear(connection)
+                    with suppress(OSError):
+                        connection.sendall(words)
+                while (heard is not None or not says) and hear(connection):
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"smtp://127.0.0.1:{listening.getsockname()[1]}?tls=off"
+        thread.join()
 
 
 class _Hooks:

@@ -104,8 +104,20 @@ def test_a_whole_way_from_the_mail_to_the_password(lobby: Lobby, visit: Callable
     assert visitor.get("/activate").status_code == 404, "the browser has forgotten the link"
 
 
+SCANNERS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "prerender": {"Sec-Purpose": "prefetch;prerender", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    "older prefetch": {"Purpose": "prefetch", "X-Moz": "prefetch"},
+    "mail gateway": {"User-Agent": "Mozilla/5.0 (compatible; link scanner)", "Accept": "*/*", "Range": "bytes=0-1023"},
+    "says it posts": {"X-HTTP-Method-Override": "POST", "X-Method-Override": "POST", "Content-Length": "0"},
+    "revalidates": {"If-None-Match": "*", "If-Modified-Since": "Mon, 23 Nov 2026 09:00:00 GMT"},
+}
+"""What opens links before people do: browsers that fetch ahead, and programs that look into mails."""
+
+
+@pytest.mark.parametrize("headers", SCANNERS.values(), ids=list(SCANNERS))
 def test_twenty_gets_and_heads_change_nothing_and_then_the_link_works(
-    lobby: Lobby, visit: Callable[[], Visitor], house: House
+    lobby: Lobby, visit: Callable[[], Visitor], house: House, headers: dict[str, str]
 ) -> None:
     user, token = lobby.hire()
 
@@ -113,14 +125,15 @@ def test_twenty_gets_and_heads_change_nothing_and_then_the_link_works(
         with house.db.reading() as session:
             return {name: list(session.execute(table.select())) for name, table in SQLModel.metadata.tables.items()}
 
-    before = dump()
-    for _ in range(20):
+    before, seen = dump(), set[tuple[str, int, int]]()
+    for number in range(20):
         scanner = visit()
+        here = {"headers": headers, "environ_overrides": {"REMOTE_ADDR": f"198.51.100.{number}"}}
         for method in ("get", "head", "options"):
             ask = getattr(scanner.client, method)
-            ask(f"/activate/{token}")
-            ask("/activate")
+            seen.add((method, ask(f"/activate/{token}", **here).status_code, ask("/activate", **here).status_code))
         lobby.clock.forward(seconds=1)
+    assert seen == {("get", 303, 200), ("head", 303, 200), ("options", 200, 200)}
     assert dump() == before
     person = visit()
     person.follow(token)
