@@ -128,6 +128,8 @@ def searched(body: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if emails:
         found["emails"] = [{part: value for part, value in one.items() if value not in (None, "")} for one in emails]
+        first = _preferred(emails)
+        found |= {f"email.{part}": first[part] for part in ("value", "type") if first[part]}
     return found
 
 

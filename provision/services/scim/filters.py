@@ -13,6 +13,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from scim2_models import InvalidFilterException, InvalidPathException, Resource, ScimFilter
 from scim2_models.path import (
+    STRING_OPERATORS,
     AttrPath,
     CompareOperator,
     Comparison,
@@ -78,7 +79,14 @@ PLACES: dict[str, Place] = {
     **{f"{ENTERPRISE}:{name}".casefold(): place for name, place in _ENTERPRISE.items()},
     f"{GROUP}:displayName".casefold(): _searched("displayName"),
 }
-"""Every attribute that a filter or a sort order may name, by its full name; ``emails`` and ``members`` beside them."""
+"""Every attribute that a filter may name, by its full name; ``emails`` and ``members`` beside them."""
+
+SORTED: dict[str, Place] = {
+    **PLACES,
+    **{f"{USER}:{name}".casefold(): _searched("email.value") for name in ("emails", "emails.value")},
+    f"{USER}:emails.type".casefold(): _searched("email.type"),
+}
+"""Every attribute by which may be sorted: of several addresses, by the primary one, else by the first."""
 
 _NAME_PARTS = tuple(f"{USER}:name.{part}".casefold() for part in ("givenName", "familyName", "formatted"))
 _EMAILS = f"{USER}:emails".casefold()
@@ -111,7 +119,7 @@ def sort_place(model: type[Resource[Any]], path: Any) -> Place | None:
     binding = ScimFilter[model](f"{path} pr").resolve(_attr_path(str(path)), strict=False)  # type: ignore[valid-type]
     if binding is None:
         return None
-    place = PLACES.get(binding.urn.casefold())
+    place = SORTED.get(binding.urn.casefold())
     if place is None:
         raise InvalidPathException(detail=f"Sorting by {path} is not supported")
     return place
@@ -162,6 +170,8 @@ class _Compiler(FilterVisitor[Any]):
         if urn == f"{_MEMBERS_OF}.value" and node.op == CompareOperator.eq:
             return self._member(str(value))
         place = self._place(urn)
+        if place.kind == "time" and node.op in STRING_OPERATORS:
+            return sa.false()  # a time is no text, so none begins, ends or holds one
         return _compared(self.session, place, place.read, node.op, _prepared(place, binding, value))
 
     def visit_value_path(self, node: ValuePath) -> Any:
@@ -272,11 +282,7 @@ def _present(place: Place) -> Any:
 def _prepared(place: Place, binding: Any, value: Any) -> Any:
     """The operand in the form of what is kept."""
     if place.kind == "time":
-        if isinstance(value, datetime):
-            return stamp(value)
-        if value is not None:
-            raise _unsupported("a part of a time")
-        return None
+        return stamp(value) if isinstance(value, datetime) else None
     if place.kind == "text" and value is not None:
         if not isinstance(value, str):
             raise _unsupported(f"a text compared with {value!r}")
