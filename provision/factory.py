@@ -19,7 +19,6 @@ from provision.core.ports import Source
 from provision.core.post import Mailer
 from provision.core.smtp import read_server
 from provision.core.tables import Connector
-from provision.core.vocabulary import Kind
 from provision.db import Database
 from provision.house import House
 from provision.mailer import FolderMailer, SmtpMailer
@@ -177,7 +176,7 @@ def _mailer(settings: Settings) -> Mailer:
 def _connect(
     settings: Settings, db: Database, vault: Vault, now: Clock, sandbox: Callable[[], Sandbox], connector: Connector
 ) -> Source:
-    spec = KINDS[Kind(connector.kind)]
+    spec = KINDS[connector.kind]
     config = spec.config.model_validate(connector.config)
     sealed = connectors.open_secret(vault, connector)
     secret = Secret.from_json(sealed.decode()) if sealed else None

@@ -18,7 +18,7 @@ from provision.connectors.scim.spec import SPEC as SCIM
 from provision.core.ports import Pace
 from provision.core.vocabulary import Kind, Offer, WhenGone
 
-KINDS: dict[Kind, KindSpec] = {
+KINDS: dict[str, KindSpec] = {
     spec.kind: spec
     for spec in (
         KindSpec(

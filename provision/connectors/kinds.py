@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from provision.connectors.credentials import Secret
 from provision.connectors.http import World
 from provision.core.ports import Attribute, Pace, Source
-from provision.core.vocabulary import Direction, Feature, Flow, Kind, MappingKind, Offer, Owner, WhenGone
+from provision.core.vocabulary import Direction, Feature, Flow, MappingKind, Offer, Owner, WhenGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class SecretAsked:
 
 @dataclass(frozen=True)
 class KindSpec:
-    """One kind. ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first.
+    """One kind; its name is kept with every app, so it never changes. ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first.
 
     ``schema`` is what may be mapped, ``sign_in`` the attribute in it by which people sign in there, ``correlation`` the
     one that marks what we create, if the kind always has one. ``discover`` reads the schema from what a look at the
@@ -68,7 +68,7 @@ class KindSpec:
     and what it does. Pages that speak of one kind take its words from here.
     """
 
-    kind: Kind
+    kind: str
     label: str
     config: type[BaseModel]
     is_target: bool

@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class Kind(StrEnum):
-    """Which outside system a connector speaks to."""
+    """The outside systems that code has to name; the registry holds all there are."""
 
     MICROSOFT365 = "microsoft365"
     SCIM = "scim"

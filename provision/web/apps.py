@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from provision.core.ports import Consenting, Refused
 from provision.core.remedies import explain
 from provision.core.tables import Connector
-from provision.core.vocabulary import Kind, Role
+from provision.core.vocabulary import Role
 from provision.services import connectors, tokens
 from provision.services.connectors import Outside
 from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
@@ -289,7 +289,7 @@ def _add(kind: str, name: str, given: dict[str, Any]) -> Connector:
     connectors.locate(house().connect, g.tenant.id, kind, settings)
     with house().db.writing() as session:
         row = connectors.add(
-            session, house().vault, g.tenant.id, house().kinds, Kind(kind), name, given, sealed, g.actor, g.now
+            session, house().vault, g.tenant.id, house().kinds, kind, name, given, sealed, g.actor, g.now
         )
     try:
         connectors.check(house().db.writing, house().connect, g.tenant.id, row.id or 0, g.actor, house().now)

@@ -26,7 +26,6 @@ from provision.core.vocabulary import (
     Direction,
     DriftChoice,
     Flow,
-    Kind,
     Lifecycle,
     MappingKind,
     Owner,
@@ -48,7 +47,6 @@ class Connector(SQLModel, table=True):
         sa.UniqueConstraint("tenant_id", "id"),
         sa.UniqueConstraint("tenant_id", "name"),
         sa.UniqueConstraint("outside_id"),
-        closed("kind", Kind),
         closed("approval", Approval),
         closed("when_gone", WhenGone),
         closed("when_left", WhenLeft),
@@ -57,7 +55,7 @@ class Connector(SQLModel, table=True):
 
     id: int | None = ident()
     tenant_id: int = tenant()
-    kind: Kind = word(Kind)
+    kind: str = text(nullable=False)
     name: str = text()
     position: int = number()
     config: dict[str, Any] = json()

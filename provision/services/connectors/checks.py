@@ -15,7 +15,7 @@ from sqlmodel import Session, select
 
 from provision.core.ports import Check, Consenting, OutsideError, Source, Throttled, Unreachable
 from provision.core.tables import Account, Connector
-from provision.core.vocabulary import ConnectorState, Kind, Outcome
+from provision.core.vocabulary import ConnectorState, Outcome
 from provision.services import events
 from provision.services.connectors.rows import connected, get, judged, note, notes, save, set_secret, with_notes
 from provision.services.errors import Conflict, ServiceError
@@ -39,7 +39,7 @@ STATUS: dict[type[OutsideError], int] = {Unreachable: 502, Throttled: 503}
 
 def locate(connect: Connect, tenant_id: int, kind: str, config: Mapping[str, Any]) -> str | None:
     """Ask whose name this is, before anything is stored. None for kinds that have no such question. Raises Outside."""
-    candidate = Connector(tenant_id=tenant_id, kind=Kind(kind), name="", config=dict(config))
+    candidate = Connector(tenant_id=tenant_id, kind=kind, name="", config=dict(config))
     try:
         port = connect(candidate)
         return port.locate() if isinstance(port, Consenting) else None

@@ -83,7 +83,7 @@ def add(  # noqa: PLR0913, PLR0917
     settings = judged(kinds[kind].config, config)
     row = Connector(
         tenant_id=tenant_id,
-        kind=Kind(kind),
+        kind=str(kind),
         name=_free_name(session, tenant_id, name),
         position=_next_position(session, tenant_id),
         config=settings,
