@@ -14,7 +14,8 @@ People = dict[str, dict[str, Any]]
 
 
 class Ground(Protocol):
-    """A source to be read. ``mapped``: the attributes that are asked for; ``sign_in``, ``surname``: which of them hold that.
+    """A source to be read. ``mapped``: the attributes that are asked for; ``sign_in``, ``surname``, ``department``:
+    which of them hold that.
 
     ``tells_who_left``: whether somebody's absence is told by a walk since the watermark, or shows only when everything is
     read. ``troubles``: what can go wrong on the way, by the suite's words, and how it shows; ``passing``: what nobody
@@ -25,6 +26,7 @@ class Ground(Protocol):
     mapped: ClassVar[Sequence[str]]
     sign_in: ClassVar[str]
     surname: ClassVar[str]
+    department: ClassVar[str]
     tells_who_left: ClassVar[bool]
     troubles: ClassVar[Mapping[str, type[OutsideError] | type[WatermarkLost]]]
     passing: ClassVar[Sequence[str]]

@@ -27,6 +27,7 @@ class Some:
     mapped: ClassVar[Sequence[str]] = (KEY, "First Name", "Last Name", "Email Address", "Department")
     sign_in: ClassVar[str] = "Email Address"
     surname: ClassVar[str] = "Last Name"
+    department: ClassVar[str] = "Department"
     tells_who_left: ClassVar[bool] = False
     troubles: ClassVar[Mapping[str, type[OutsideError] | type[WatermarkLost]]] = {
         "down": Refused,

@@ -48,6 +48,7 @@ class InProcess:
     mapped: ClassVar[Sequence[str]] = (*grounds.MAPPED, "userPrincipalName")
     sign_in: ClassVar[str] = "userPrincipalName"
     surname: ClassVar[str] = "surname"
+    department: ClassVar[str] = "department"
     tells_who_left: ClassVar[bool] = True
     troubles: ClassVar[Mapping[str, type[OutsideError] | type[WatermarkLost]]] = {
         "down": Unreachable,

@@ -40,6 +40,7 @@ class OverHttp:
     )  # fmt: skip
     sign_in: ClassVar[str] = "userName"
     surname: ClassVar[str] = "name.familyName"
+    department: ClassVar[str] = "department"
     tells_who_left: ClassVar[bool] = False
     troubles: ClassVar[Mapping[str, type[OutsideError] | type[WatermarkLost]]] = {
         "down": Unreachable,
