@@ -181,7 +181,9 @@ def _connect(
     sealed = connectors.open_secret(vault, connector)
     secret = Secret.from_json(sealed.decode()) if sealed else None
     world = _world(settings, now, sandbox, uses_sandbox=connector.config.get("cloud") == "sandbox")
-    world = replace(world, file=functools.partial(_file, settings, db, connector))
+    world = replace(
+        world, file=functools.partial(_file, settings, db, connector), goes=functools.partial(_goes, db, connector)
+    )
     return spec.build(config, secret, connector.outside_id, world)
 
 
@@ -192,6 +194,12 @@ def _file(settings: Settings, db: Database, connector: Connector, name: str) -> 
             return files.content(session, connector.tenant_id, connector.id or 0)
         slug = tenants.by_id(session, connector.tenant_id).slug
     return files.watched(settings.watched_dir, slug, name)
+
+
+def _goes(db: Database, connector: Connector) -> Mapping[str, str]:
+    """Which attribute of theirs is taken over as it is, and as which of ours."""
+    with db.reading() as session:
+        return files.columns(session, connector.tenant_id, connector.id or 0)
 
 
 def _world(settings: Settings, now: Clock, sandbox: Callable[[], Sandbox], *, uses_sandbox: bool) -> World:

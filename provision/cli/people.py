@@ -151,10 +151,12 @@ def _take(tenant_id: int, app_id: int, path: Path) -> None:
         data = file.read(files.LARGEST + 1)
     means = files.Means(at_home.db.writing, at_home.connect, at_home.kinds, at_home.now)
     found = files.take(means, tenant_id, app_id, path.name, data, ACTOR).facts
-    for one in found["problems"]:
-        say(f"row {one['row']}: {sentence(one['code'], one['params'])}")
-    if found["unfit"] > len(found["problems"]):
-        say(f"and {found['unfit'] - len(found['problems'])} more rows that cannot be read")
+    problems = found.get("problems", ())
+    for one in problems:
+        place = f"row {one['row']}, {one['column']}" if one.get("cell") else f"row {one['row']}"
+        say(f"{place}: {sentence(one['code'], one['params'])}")
+    if found.get("unfit", 0) > len(problems):
+        say(f"and {found['unfit'] - len(problems)} more rows that cannot be read")
 
 
 def _carry(cycle_id: int) -> Cycle:

@@ -74,7 +74,8 @@ class World:
     """What a connector is given of the world around it: the clouds there are, time, chance and default credentials.
 
     ``reach`` and ``ca_bundle`` are for kinds whose address a person types: where they may lead, and whom they may trust.
-    ``file`` reads what was uploaded for this connector ("") or a file by its name in the folder for its tenant.
+    ``file`` reads what was uploaded for this connector ("") or a file by its name in the folder for its tenant; ``goes``
+    tells which of its plain attributes is taken over as which of ours, so that values can be judged before anybody is.
     """
 
     clouds: Mapping[str, Cloud]
@@ -88,6 +89,7 @@ class World:
     reach: Reach = field(default_factory=Reach)
     ca_bundle: Path | None = None
     file: Callable[[str], bytes | None] = lambda _name: None
+    goes: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,9 @@ class SecretAsked:
 
 @dataclass(frozen=True)
 class KindSpec:
-    """One kind; its name is kept with every app, so it never changes. ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first.
+    """One kind; its name is kept with every app, so it never changes.
+
+    ``matching`` is asked beside the mapping rows that have a priority; the lower number goes first.
 
     ``schema`` is what may be mapped, ``sign_in`` the attribute in it by which people sign in there, ``correlation`` the
     one that marks what we create, if the kind always has one. ``discover`` reads the schema from what a look at the

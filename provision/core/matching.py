@@ -24,7 +24,7 @@ class Verdict:
     """What an account is, to whom it belongs or would belong, by which rule, and why.
 
     ``reason``: *ignored*, *linked*, *exact*, *nobody*, or, for a dispute, *several*, *contradiction*, *taken*, *rivals*,
-    *clash*. ``candidates`` are the people concerned, in ascending order of id.
+    *clash*, *incomplete*. ``candidates`` are the people concerned, in ascending order of id.
     """
 
     situation: Situation

@@ -7,7 +7,7 @@ https://learn.microsoft.com/graph/api/resources/user#properties
 import re
 from collections.abc import Collection, Mapping
 
-from provision.core.mapping import clean
+from provision.core.text import clean
 from provision.core.vocabulary import USER_ATTRIBUTES
 
 REQUIRED = ("given_name", "surname", "username", "email")

@@ -95,6 +95,19 @@ def take(means: Means, tenant_id: int, connector_id: int, name: str, data: bytes
         connectors.remember_check(session, row, found, actor, means.now(), action="file.uploaded")
         if before is None:
             _suggest(session, row, means.kinds, found, actor, means.now())
+    return look_again(means, tenant_id, connector_id) if before is None else found
+
+
+def look_again(means: Means, tenant_id: int, connector_id: int) -> Check:
+    """Judge the file by the columns as they are mapped now, and keep what that tells. Raises Outside."""
+    with means.writing() as session:
+        row = connectors.get(session, tenant_id, connector_id)
+    try:
+        found = means.connect(row).check()
+    except OutsideError as error:
+        raise Outside(error) from None
+    with means.writing() as session:
+        connectors.get(session, tenant_id, connector_id, lock=True).facts = dict(found.facts)
     return found
 
 
@@ -129,16 +142,25 @@ def _put_back(session: Session, tenant_id: int, connector_id: int, before: Mappi
 def _suggest(
     session: Session, row: Connector, kinds: Mapping[Any, Any], found: Check, actor: str, now: datetime
 ) -> None:
-    """Keep the key that the first file had, and map the columns whose headings tell what they hold."""
+    """Keep the key that the first file had, and map the columns whose headings tell what they hold.
+
+    A kind that has no setting for a key, or whose columns are always the same, is left as it began.
+    """
+    spec = kinds[row.kind]
     own = {name: label for name, label in mappings.user_attributes(session, row.tenant_id).items() if "." in name}
     headings = [str(name) for name in found.facts.get("headings") or ()]
     wanted = rows_of(suggest(headings, own))
-    if not row.config.get("key"):
+    if "key" in spec.config.model_fields and not row.config.get("key"):
         before, row.config = dict(row.config), {**row.config, "key": str(found.facts["key"])}
         note(session, row, before, row.config, actor, "connector.saved", now)
-    if wanted:
-        schema = kinds[row.kind].attributes(row.facts)
-        mappings.save(session, row.tenant_id, row.id or 0, wanted, schema, actor, now)
+    if wanted and spec.discover:
+        mappings.save(session, row.tenant_id, row.id or 0, wanted, spec.attributes(row.facts), actor, now)
+
+
+def columns(session: Session, tenant_id: int, connector_id: int) -> dict[str, str]:
+    """Heading → attribute of ours, as plain rows have it."""
+    rows = mappings.rows(session, tenant_id, connector_id)
+    return {one.theirs: one.ours for one in rows if one.flows_in and one.kind is MappingKind.ATTRIBUTE}
 
 
 def rows_of(columns: Mapping[str, str]) -> list[Row]:

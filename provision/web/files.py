@@ -10,13 +10,11 @@ from typing import Any
 from flask import Blueprint, Response, g, request, stream_with_context, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from sqlmodel import Session
 
 from provision.core import sheet
 from provision.core.headings import suggest
 from provision.core.remedies import explain
-from provision.core.tables import Connector
-from provision.core.vocabulary import USER_ATTRIBUTES, MappingKind, Role
+from provision.core.vocabulary import USER_ATTRIBUTES, Role
 from provision.services import connectors, files, mappings
 from provision.services.errors import NotFound, ServiceError
 from provision.web import guard
@@ -42,8 +40,7 @@ def upload(app: int) -> Response:
             raise ServiceError("nothing_uploaded")
         with closing(sent):
             data, name = sent.read(files.LARGEST + 1), sent.filename
-        means = files.Means(house().db.writing, house().connect, house().kinds, house().now)
-        found = files.take(means, g.tenant.id, app, name, data, g.actor)
+        found = files.take(_means(), g.tenant.id, app, name, data, g.actor)
     except ServiceError as error:
         if isinstance(error, NotFound):
             raise
@@ -60,6 +57,7 @@ def columns(app: int) -> Response:
             files.keep_columns(
                 session, house().kinds, g.tenant.id, app, _chosen(), request.form.get("digest", ""), g.actor, g.now
             )
+        files.look_again(_means(), g.tenant.id, app)
     except ServiceError as error:
         if isinstance(error, NotFound):
             raise
@@ -100,7 +98,7 @@ def _page(app: int, *, refusal: ServiceError | None = None, chosen: dict[str, st
             raise NotFound("page_not_found")
         kept = files.of(session, g.tenant.id, app)
         names = mappings.user_attributes(session, g.tenant.id)
-        mapped = chosen if chosen is not None else _mapped(session, row)
+        mapped = chosen if chosen is not None else files.columns(session, g.tenant.id, app)
     facts = row.facts if row.facts_at else {}
     headings = [str(name) for name in facts.get("headings") or ()]
     own = {name: label for name, label in names.items() if name not in USER_ATTRIBUTES}
@@ -134,10 +132,8 @@ def _columns(
     ]
 
 
-def _mapped(session: Session, row: Connector) -> dict[str, str]:
-    """Heading → attribute, as plain rows have it."""
-    rows = mappings.rows(session, row.tenant_id, row.id or 0)
-    return {one.theirs: one.ours for one in rows if one.flows_in and one.kind is MappingKind.ATTRIBUTE}
+def _means() -> files.Means:
+    return files.Means(house().db.writing, house().connect, house().kinds, house().now)
 
 
 def _chosen() -> dict[str, str]:
@@ -148,8 +144,10 @@ def _chosen() -> dict[str, str]:
 
 def _taken(facts: Any) -> str:
     told = [ngettext("One person was found in the file.", "%(num)s people were found in the file.", facts["people"])]
-    if facts["unfit"]:
+    if facts.get("unfit"):
         told.append(ngettext("One row is left out.", "%(num)s rows are left out.", facts["unfit"]))
+    if facts.get("doubtful"):
+        told.append(ngettext("One cell needs a look.", "%(num)s cells need a look.", facts["doubtful"]))
     return " ".join(str(part) for part in (*told, _("Nobody was imported yet.")))
 
 

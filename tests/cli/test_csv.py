@@ -124,6 +124,28 @@ def test_rows_that_cannot_be_people_are_named_and_left_out(hr: Command, file: Pa
     assert "row 6: " in told.err
 
 
+def test_a_row_with_a_cell_that_cannot_be_kept_waits_and_the_rest_is_imported(filled: Command, file: Path) -> None:
+    wrong = ["7;Bo;Ek;no address;North;41\r\n", "8;;Ek;cy@there.example;North;41\r\n"]
+    file.write_text(HEAD + "".join([*_people(2), *wrong]), encoding="utf-8")
+    told = filled("import", "contoso", "csv", "--preview", "--json", "--file", str(file))
+    assert "row 4, E-Mail: An address looks like" in told.err
+    assert "row 5, Vorname: “Vorname” is empty" in told.err
+    assert (told.json["preview"]["new"], told.json["preview"]["disputed"]) == (2, 2)
+    assert filled("import", "contoso", "csv", "--json").json["created"] == 2
+    file.write_text(HEAD + "".join([*_people(2), wrong[0].replace("no address", "bo@there.example")]), encoding="utf-8")
+    assert filled("import", "contoso", "csv", "--file", str(file), "--json").json["created"] == 1
+
+
+def test_who_is_here_keeps_what_a_bad_cell_would_take_away(filled: Command, file: Path) -> None:
+    filled("import", "contoso", "csv")
+    file.write_text(HEAD + "3;;Ek;p3@there.example;South;41\r\n4;Bo;Ek;no address;East;41\r\n", encoding="utf-8")
+    assert filled("import", "contoso", "csv", "--file", str(file), "--json").json["updated"] == 2
+    kept = filled("user", "show", "contoso", "p3@there.example", "--json").json
+    assert (kept["given_name"], kept["surname"], kept["department"]) == ("Zoë 3", "Ek", "South")
+    kept = filled("user", "show", "contoso", "p4@there.example", "--json").json
+    assert (kept["given_name"], kept["department"]) == ("Bo", "East")
+
+
 def test_a_hostile_cell_is_data(filled: Command, file: Path) -> None:
     file.write_text(HEAD + '7;"=HYPERLINK(""x"")";<script>;p7@there.example;@SUM(1);41\r\n', encoding="utf-8")
     filled("import", "contoso", "csv", "--file", str(file))

@@ -79,7 +79,9 @@ def test_a_broken_file_is_refused_and_broken_rows_are_told(uploaded: Any, visit:
     (folder / "next.csv").write_text(HEAD + ROWS + BROKEN, encoding="utf-8")
     _upload(visitor, folder / "next.csv")
     visitor.says("2 rows are left out.")
-    expect(visitor.page.get_by_role("table", name="Rows that are left out")).to_contain_text("The key is there twice")
+    expect(visitor.page.get_by_role("table", name="Rows and cells that need a look")).to_contain_text(
+        "The key is there twice"
+    )
     inspect(visitor.page, "file-problems")
 
 

@@ -221,3 +221,14 @@ def test_the_export_of_people_is_read_back_without_loss(
     assert [{k: v for k, v in row.items() if k not in changed} for row in after] == [
         {k: v for k, v in row.items() if k not in changed} for row in before
     ]
+
+
+def test_cells_are_judged_anew_by_the_columns_as_they_are_chosen(ada: Browser, hr: int, house: House) -> None:
+    data = "Key;Vorname;Nachname;Note\r\n1;Zoë;Ek;zoe@there.example\r\n2;Bo;Ås;no address\r\n"
+    answer = _upload(ada, hr, data.replace("Key", "Personal-Nr."), follow_redirects=True)
+    assert "cell needs a look" not in answer.text
+    _columns(ada, house, hr, {"Note": "email", "Vorname": "given_name"})
+    page = ada.get(f"/t/contoso/apps/{hr}/file").text
+    assert "One cell needs a look" in page
+    assert "This is no address" in page
+    assert "Everything else can be imported." in page

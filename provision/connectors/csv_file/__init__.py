@@ -12,7 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.connectors.credentials import Secret
-from provision.connectors.csv_file.reading import DELIMITERS, LOST, Form, recognise, rows
+from provision.connectors.csv_file.judging import OF_KEY, Cells, judged
+from provision.connectors.csv_file.reading import DELIMITERS, Form, recognise
 from provision.connectors.http import World
 from provision.connectors.kinds import KindSpec, MappingDefault
 from provision.core.headings import KEYS, means
@@ -22,8 +23,6 @@ from provision.core.vocabulary import USER_ATTRIBUTES, Direction, Kind, Owner, k
 PAGE = 1000
 TOLD = 200
 """How many of a file's problems are told one by one."""
-LONGEST = 10_000
-LONGEST_KEY = 256
 _DELIMITER = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _NAMED = {sign: name for name, sign in _DELIMITER.items()}
 
@@ -72,7 +71,10 @@ class CsvConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a file turned out to be. ``problems``: rows that are left out: row, column, code and what fills its blanks."""
+    """What a file turned out to be. ``problems``: rows and cells that are left out: row, column, code and its blanks.
+
+    ``unfit`` rows are left out whole, ``doubtful`` cells are told and their rows are taken.
+    """
 
     form: Form
     key: str
@@ -80,13 +82,23 @@ class Look:
     people: int
     problems: tuple[Mapping[str, Any], ...]
     unfit: int
+    doubtful: int
 
 
 class CsvFile:
-    """One file behind the Source port. ``load`` gives its bytes, None when there is none yet."""
+    """One file behind the Source port.
 
-    def __init__(self, config: CsvConfig, load: Callable[[], bytes | None], outside_id: str) -> None:
-        self._config, self._load, self._outside_id = config, load, outside_id
+    ``load`` gives its bytes, None when there is none yet; ``goes`` tells which heading goes to which attribute of ours.
+    """
+
+    def __init__(
+        self,
+        config: CsvConfig,
+        load: Callable[[], bytes | None],
+        outside_id: str,
+        goes: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self._config, self._load, self._outside_id, self._goes = config, load, outside_id, goes
 
     def check(self) -> Check:
         """Read the whole file once. Raises Refused with what is wrong with it."""
@@ -101,6 +113,7 @@ class CsvFile:
             "bytes": len(data),
             "people": look.people,
             "unfit": look.unfit,
+            "doubtful": look.doubtful,
             "problems": list(look.problems),
         }
         return Check(self._outside_id, "CSV", facts)
@@ -157,19 +170,18 @@ class CsvFile:
 
     def _look(self, data: bytes) -> Look:
         form = recognise(data, *self._given())
-        name = self._key(data, form)
+        name, goes = self._key(data, form), self._goes()
+        cells_of = Cells(form, goes)
         problems: list[Mapping[str, Any]] = []
-        people = unfit = 0
-        for row, anchor, _cells, problem in _judged(data, form, name):
-            if problem is None:
-                people += 1
-                continue
-            unfit += 1
-            if len(problems) < TOLD:
-                problems.append({"row": row, "anchor": anchor[:80], **problem})
-        told = repr((self._config.key, name, form.delimiter, form.encoding)).encode()
+        people = unfit = doubtful = 0
+        for row, anchor, cells, problem in judged(data, form, name):
+            wrong = list(cells_of.problems(row, cells)) if problem is None else [problem]
+            people, unfit = people + (problem is None), unfit + (problem is not None)
+            doubtful += len(wrong) if problem is None else 0
+            problems += [{"row": row, "anchor": anchor[:80], **each} for each in wrong[: TOLD - len(problems)]]
+        told = repr((self._config.key, name, form.delimiter, form.encoding, sorted(goes.items()))).encode()
         digest = hashlib.sha256(data + told).hexdigest()[:32]
-        return Look(form, name, digest, people, tuple(problems), unfit)
+        return Look(form, name, digest, people, tuple(problems), unfit, doubtful)
 
     def _key(self, data: bytes, form: Form) -> str:
         """The key column: as set, else the first that looks like a key and names every row differently."""
@@ -180,49 +192,15 @@ class CsvFile:
             return found
         ours = {means(name): name for name in reversed(form.headings)}
         for name in (ours[each] for each in KEYS if each in ours):
-            if all(problem is None or problem["code"] not in _OF_KEY for *_, problem in _judged(data, form, name)):
+            if all(problem is None or problem["code"] not in OF_KEY for *_, problem in judged(data, form, name)):
                 return name
         raise Refused("csv_no_key")
 
     def _people(self, data: bytes, look: Look, wanted: Sequence[str], after: int) -> Iterator[tuple[int, Seen]]:
-        columns = dict(zip(look.form.headings, look.form.columns, strict=True))
-        read = [(name, columns[name]) for name in wanted]
-        for row, anchor, cells, problem in _judged(data, look.form, look.key):
+        kept = Cells(look.form, self._goes())
+        for row, anchor, cells, problem in judged(data, look.form, look.key):
             if problem is None and row > after:
-                yield row, Seen(anchor, {name: cells[column] or None for name, column in read})
-
-
-_OF_KEY = ("csv_key_empty", "csv_key_twice", "csv_key_long")
-
-
-def _judged(data: bytes, form: Form, name: str) -> Iterator[tuple[int, str, list[str], dict[str, Any] | None]]:
-    """Every row with its key and, if it cannot be a person, what is wrong at which cell."""
-    place = dict(zip(form.headings, form.columns, strict=True))[name]
-    met: dict[bytes, int] = {}
-    for row, cells in rows(data, form):
-        anchor = " ".join(cells[place].split()) if place < len(cells) else ""
-        problem = _shape(form, cells)
-        if problem is None and not anchor:
-            problem = {"column": name, "code": "csv_key_empty", "params": {"column": name}}
-        if problem is None and len(anchor) > LONGEST_KEY:
-            problem = {"column": name, "code": "csv_key_long", "params": {"column": name, "limit": LONGEST_KEY}}
-        if problem is None:
-            first = met.setdefault(hashlib.blake2b(anchor.encode(), digest_size=8).digest(), row)
-            if first != row:
-                params = {"column": name, "first": first}
-                problem = {"column": name, "code": "csv_key_twice", "params": params}
-        yield row, anchor, cells, problem
-
-
-def _shape(form: Form, cells: Sequence[str]) -> dict[str, Any] | None:
-    if len(cells) != form.width:
-        return {"column": "", "code": "csv_row_width", "params": {"cells": len(cells), "columns": form.width}}
-    for name, column in zip(form.headings, form.columns, strict=True):
-        if LOST in cells[column]:
-            return {"column": name, "code": "csv_cell_unreadable", "params": {"column": name}}
-        if len(cells[column]) > LONGEST:
-            return {"column": name, "code": "csv_cell_long", "params": {"column": name, "limit": LONGEST}}
-    return None
+                yield row, Seen(anchor, kept.values(cells, wanted))
 
 
 def _attributes(headings: Sequence[str]) -> tuple[Attribute, ...]:
@@ -231,7 +209,7 @@ def _attributes(headings: Sequence[str]) -> tuple[Attribute, ...]:
 
 def build(config: CsvConfig, secret: Secret | None, outside_id: str | None, world: World) -> CsvFile:  # noqa: ARG001
     """One file; it is called by an id of our own, since nobody outside gives it one."""
-    return CsvFile(config, lambda: world.file(config.watched), outside_id or f"csv:{world.new_id()}")
+    return CsvFile(config, lambda: world.file(config.watched), outside_id or f"csv:{world.new_id()}", world.goes)
 
 
 def discover(facts: Mapping[str, Any]) -> tuple[Attribute, ...]:

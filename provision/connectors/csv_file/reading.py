@@ -66,6 +66,10 @@ class Form:
     width: int
     skipped: int = 0
 
+    def place(self, heading: str) -> int:
+        """The number of a heading's column."""
+        return self.columns[self.headings.index(heading)]
+
 
 def recognise(data: bytes, encoding: str = "", delimiter: str = "") -> Form:
     """Look at a file and tell how it is written; what is given is not guessed. Raises Refused with what is wrong."""

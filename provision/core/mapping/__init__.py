@@ -6,7 +6,7 @@ Owns what flows, when, and who wins; never reads or writes a person or an accoun
 from provision.core.mapping.inbound import Inbound, Taken, compile_inbound
 from provision.core.mapping.outbound import Change, Outbound, compile_outbound, would_change
 from provision.core.mapping.rows import IDENTIFYING, Row, RowProblem, judge_rows
-from provision.core.mapping.text import clean, clean_nickname
+from provision.core.text import clean, clean_nickname
 
 __all__ = [
     "IDENTIFYING",

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 from provision.core.mapping.rows import Row
 from provision.core.mapping.source import Read, Values, moved_only_there, reader
-from provision.core.mapping.text import clean
 from provision.core.matching import Rule
+from provision.core.text import clean
 from provision.core.vocabulary import Flow, Owner
 
 

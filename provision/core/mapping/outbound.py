@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from provision.core.mapping.rows import Row
 from provision.core.mapping.source import Read, Values, moved_only_there, reader
-from provision.core.mapping.text import clean, clean_nickname
 from provision.core.ports import Attribute
+from provision.core.text import clean, clean_nickname
 from provision.core.vocabulary import Flow, Owner
 
 User = Mapping[str, str | None]

@@ -6,7 +6,7 @@ Owns reading and comparing; never knows in which direction its answer is used.
 from collections.abc import Callable, Mapping
 
 from provision.core.expressions import compile_expression
-from provision.core.mapping.text import clean
+from provision.core.text import clean
 from provision.core.vocabulary import MappingKind
 
 Values = Mapping[str, object]

@@ -12,6 +12,7 @@ from provision.core.mapping import Inbound, Row, compile_inbound
 from provision.core.matching import Rule
 from provision.core.planning import ours
 from provision.core.ports import MANAGER
+from provision.core.profile import REQUIRED
 from provision.core.tables import Account, Connector, Cycle
 from provision.core.tables import Mapping as MappingTable
 from provision.core.vocabulary import Decision, Direction, Owner, Situation, WhenGone
@@ -30,7 +31,8 @@ class Frame:
     report to wins over ours. ``outward``: outside names that only flow out; they are read to be compared. ``managers``:
     the app tells whom people report to. ``accepting``: account → the attributes of ours that somebody accepts from it, and
     nothing else. ``promised``: person → the account that somebody decided to link to them. ``outranked``: our attribute →
-    the apps whose values for it win over this one's.
+    the apps whose values for it win over this one's. ``required``: what nobody new is added without, unless somebody
+    decides so.
     """
 
     tenant_id: int
@@ -51,6 +53,7 @@ class Frame:
     promised: Mapping[int, int] = field(default_factory=dict)
     accepting: Mapping[int, frozenset[str]] = field(default_factory=dict)
     outranked: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -160,6 +163,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         managers=kinds[connector.kind].managers,
         pushes=not kinds[connector.kind].pulled,
         outranked=_outranked(session, connector),
+        required=frozenset(REQUIRED).intersection(inbound.targets) if kinds[connector.kind].takes_file else frozenset(),
         **fixed,
     )
 

@@ -22,6 +22,8 @@ from provision.services.cycles.people import USERS, Person, email_holders, load
 _EMAIL = "email"
 _EXTRA = "extra."
 _RIVALS = "rivals"
+INCOMPLETE = "incomplete"
+"""The reason of an account that would be somebody new without what nobody is added without."""
 AWAITED = "awaited"
 """The reason of an account that may be the one whose creation got no answer: whoever looks that up decides about it."""
 _Hits = Mapping[int, Sequence[tuple[Rule, Sequence[int]]]]
@@ -49,7 +51,7 @@ def judge(session: Session, frame: Frame, items: Sequence[Item], suitors: Mappin
     held = email_holders(session, frame.tenant_id, [a.unique[_EMAIL] for a in arrivals if _EMAIL in a.unique])
     final = resolve_page(arrivals, {(_EMAIL, address): person for address, person in held.items()})
     for case, verdict in zip(cases, final, strict=True):
-        case.verdict = _among_all(case.item, verdict, suitors)
+        case.verdict = _complete(frame, case, _among_all(case.item, verdict, suitors))
     return cases
 
 
@@ -120,6 +122,14 @@ def _verdict(frame: Frame, item: Item, found: _Hits, taken: Mapping[int, int], l
             return Verdict(Situation.UNLINKED, person, candidates=(person,), reason="decided")
     ignored = item.situation == Situation.IGNORED or decided == Decision.IGNORE
     return situate(linked=item.user_id, ignored=ignored, found=found.get(id(item), ()), taken=is_taken)
+
+
+def _complete(frame: Frame, case: Case, verdict: Verdict) -> Verdict:
+    """Nobody is added by a row whose required cells are empty or could not be kept; it waits until it is mended."""
+    if verdict.situation is not Situation.UNMATCHED or verdict.reason in ("decided", AWAITED):
+        return verdict
+    lacks = any(not case.taken.values.get(name) for name in frame.required)
+    return Verdict(Situation.DISPUTED, reason=INCOMPLETE) if lacks else verdict
 
 
 def _among_all(item: Item, verdict: Verdict, suitors: Mapping[int, int] | None) -> Verdict:
