@@ -10,7 +10,7 @@ from provision.cli.activating import activation_group
 from provision.cli.common import ACTOR, house, json_option, pairs, tenant
 from provision.cli.shown import dump, say, table
 from provision.core.logos import LARGEST, Logo
-from provision.core.onboarding import OnboardingSettings
+from provision.core.onboarding import OnboardingSettings, judge
 from provision.services import logos, mail, settings
 from provision.services.errors import Invalid
 
@@ -28,7 +28,7 @@ def onboarding(slug: str, wanted: tuple[str, ...], as_json: bool) -> None:
     with at_home.db.writing() as session:
         chosen = settings.onboarding(session, owner.id or 0)
         if given:
-            chosen = OnboardingSettings.model_validate({**chosen.model_dump(), **given})
+            chosen = _judged({**chosen.model_dump(), **given})
             settings.save_onboarding(session, owner.id or 0, chosen, ACTOR, at_home.now())
             mail.look_anew(session, owner.id or 0, at_home.now())
     told = chosen.model_dump(mode="json")
@@ -64,6 +64,15 @@ def logo(slug: str, picture: Path | None, remove: bool, in_mails: bool | None, a
         say("There is no logo.")
     else:
         table(("Kind", "Width", "Height", "In mails", "Digest"), [list(_shown(found).values())])
+
+
+def _judged(values: Mapping[str, Any]) -> OnboardingSettings:
+    """All of it, or Invalid with the first thing that cannot be: each has blanks of its own."""
+    chosen, problems = judge(values)
+    if chosen is None:
+        name, (code, blanks) = next(iter(problems.items()))
+        raise Invalid({name: code}, **blanks)
+    return chosen
 
 
 def _read(picture: Path) -> bytes:

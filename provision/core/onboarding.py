@@ -65,6 +65,31 @@ class OnboardingSettings(BaseModel):
     mails_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 1500
 
 
+def judge(values: Mapping[str, Any]) -> tuple[OnboardingSettings | None, dict[str, tuple[str, dict[str, Any]]]]:
+    """Settings as somebody entered them; or None, and field → remedy code and blanks of what cannot be."""
+    try:
+        return OnboardingSettings.model_validate(values), {}
+    except ValidationError as error:
+        return None, {name: _why(name) for name in (str(problem["loc"][0]) for problem in error.errors())}
+
+
+def _why(name: str) -> tuple[str, dict[str, Any]]:
+    field = OnboardingSettings.model_fields[name]
+    if field.annotation is bool:
+        return "setting_choice", {"choices": "yes, no"}
+    if field.annotation is int:
+        least, most = (
+            next(getattr(one, bound) for one in field.metadata if hasattr(one, bound)) for bound in ("ge", "le")
+        )
+        return "setting_number", {"least": least, "most": most}
+    if name in _CHOICES:
+        return "setting_choice", {"choices": ", ".join(_CHOICES[name])}
+    return ("email_malformed", {}) if name == "reply_to" else ("setting_line", {"most": 100})
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {"recipient": tuple(Recipient), "language": tuple(LANGUAGES)}
+
+
 def lenient(values: Mapping[str, Any]) -> OnboardingSettings:
     """Settings from what was once stored: a value that is no longer allowed counts as not chosen."""
     kept = dict(values)

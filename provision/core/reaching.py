@@ -63,6 +63,13 @@ def takes(door: Door, offer: Offer = Offer.PASSWORD) -> bool:
     return _bars(door, offer) is None and _open(door)
 
 
+def stops(app: str, *, stopped: bool, lacks: str) -> Standing | None:
+    """Why nothing can be set in a whole app, whoever it is for."""
+    if stopped:
+        return Standing("app_quarantined", {"app": app})
+    return Standing("activation_right_missing", {"app": app, "right": lacks}) if lacks else None
+
+
 def lacking(rights: Iterable[Mapping[str, Any]], needed: Sequence[str], *, known: bool) -> str:
     """The first needed right that a check found missing; empty when all are there, or nobody could tell."""
     states = {one.get("name"): one.get("state") for one in rights}
@@ -98,15 +105,14 @@ def _bars(door: Door, offer: Offer) -> Standing | None:
     guard, app = door.protection, {"app": door.app}
     shut = door.exists and door.situation is Situation.LINKED and door.enabled is False
     reasons = (
-        (door.stopped, Standing("app_quarantined", app)),
-        (door.lacks, Standing("activation_right_missing", {**app, "right": door.lacks})),
         (door.guest, Standing("activation_guest", app)),
         (guard.federated, Standing("password_federated")),
         (guard.synced and offer is Offer.PASSWORD, Standing("password_synced")),
         (guard.why, Standing(_PROTECTED.get(guard.why or "", guard.why))),
         (shut, Standing("activation_disabled_there", app)),
     )
-    return next((standing for holds, standing in reasons if holds), None)
+    whole = stops(door.app, stopped=door.stopped, lacks=door.lacks)
+    return whole or next((standing for holds, standing in reasons if holds), None)
 
 
 def _addressed(addressed: bool, standing: Standing) -> Standing:

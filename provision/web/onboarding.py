@@ -55,10 +55,11 @@ def every() -> Response:
     with house().db.reading() as session:
         found = activation.status(session, g.tenant.id, asked.wanted(), house().kinds, g.now)
         way, trouble = reports.funnel(session, g.tenant.id), mail.trouble(session)
-        paced = mail.paced(session, g.tenant.id)
+        paced, shut = mail.paced(session, g.tenant.id), activation.obstacles(session, g.tenant.id, house().kinds)
     return page(
         "onboarding/list.html", block="rows", asked=asked, found=found, steps=_steps(way), states=_states(found.counts),
         matching=found.total if asked.state is None else found.counts[asked.state], keeps=house().mailer.keeps,
+        obstacles=[(explain(why.code or "", why.params), app) for app, why in shut], told_above={why.code for _, why in shut},
         trouble=_remedy(trouble), paced=paced, may_send=g.role != Role.AUDITOR,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 Owns the forms; what may be chosen is judged by core, and kept by the service.
 """
 
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
@@ -12,12 +13,12 @@ from flask_babel import gettext as _
 from provision.core import letters
 from provision.core.letters import Words
 from provision.core.logos import Logo
-from provision.core.onboarding import LANGUAGES, OnboardingSettings
+from provision.core.onboarding import LANGUAGES, OnboardingSettings, judge
 from provision.core.vocabulary import MailTemplate, Role
 from provision.services import logos, mail, settings
 from provision.services.errors import Conflict, Invalid, NotFound
 from provision.web import guard
-from provision.web.forms import read, said
+from provision.web.forms import said
 from provision.web.logos import seen
 from provision.web.page import after, house, page
 
@@ -35,9 +36,11 @@ def show() -> Response:
 @guard.may(Role.OWNER)
 def save() -> Response:
     """Keep it, or say at the field what cannot be."""
-    chosen, problems = read(OnboardingSettings, request.form)
+    chosen, problems = judge(
+        {name: request.form[name] for name in OnboardingSettings.model_fields if name in request.form}
+    )
     if chosen is None:
-        return _form(request.form, problems, 422)
+        return _form(request.form, _sentences(problems), 422)
     loaded = request.form.get("version", "")
     try:
         with house().db.writing() as session:
@@ -82,9 +85,9 @@ def write(template: str, language: str) -> Response:
     place, do = _place(template, language), request.form.get("do", "save")
     own = Words(request.form.get("subject", ""), request.form.get("body", "").replace("\r\n", "\n"))
     if do == "look":
-        problems = {field: code for field, (code, _blanks) in letters.judge(place[0], own).items()}
+        problems = letters.judge(place[0], own)
         with house().db.reading() as session:
-            return _letter(session, *place, own, problems and _said(place[0], own))
+            return _letter(session, *place, own, _sentences(problems))
     try:
         with house().db.writing() as session:
             if do == "reset":
@@ -93,12 +96,19 @@ def write(template: str, language: str) -> Response:
                 settings.save_words(session, g.tenant.id, *place, own, g.actor, g.now)
     except Invalid:
         with house().db.reading() as session:
-            return _letter(session, *place, own, _said(place[0], own), 422)
+            return _letter(session, *place, own, _sentences(letters.judge(place[0], own)), 422)
     told = _("The built-in words are back.") if do == "reset" else _("Saved. The next mail says this.")
     return after(url_for("settings.letter", template=template, language=language), told)
 
 
 # -- Putting the pages together ------------------------------------------------------------------------------------------
+
+
+def _sentences(problems: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for field, (code, blanks) in problems.items():
+        found |= said(Invalid({field: code}, **blanks))
+    return found
 
 
 def _keep_logo(session: Any, content: bytes) -> str:
@@ -158,13 +168,6 @@ def _place(template: str, language: str) -> tuple[MailTemplate, str]:
     if template not in tuple(MailTemplate) or language not in LANGUAGES:
         raise NotFound("page_not_found")
     return MailTemplate(template), language
-
-
-def _said(template: MailTemplate, words: Words) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for field, (code, blanks) in letters.judge(template, words).items():
-        found |= said(Invalid({field: code}, **blanks))
-    return found
 
 
 def _templates() -> list[tuple[str, str]]:

@@ -83,7 +83,8 @@ def test_settings_are_told_and_chosen_and_what_cannot_be_is_refused_whole(connec
         ("link_hours=0", "1"),
         ("recipient=everybody", "manager"),
         ("reminders=6", "5"),
-        ("automatic=perhaps", "boolean"),
+        ("automatic=perhaps", "Choose one of: yes, no."),
+        ("reply_to=nobody", "An address looks like name@domain"),
         ("colour=red", "there are organisation, sender"),
     ):
         refused = connected("activation", "settings", "contoso", "--set", "minimum_length=20", "--set", wrong)

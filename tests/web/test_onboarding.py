@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, select
 
 from provision.core.onboarding import OnboardingSettings
-from provision.core.tables import Activation, Mail
+from provision.core.tables import Activation, Connector, Mail
 from provision.core.vocabulary import MailState
 from provision.house import House
 from provision.services import mail, settings
@@ -218,3 +218,30 @@ def test_a_hostile_person_is_text_on_every_page(house: House, cast: Cast, clock:
 @pytest.mark.parametrize("at", ["", "yesterday", "2026-11-23T09:30:00+00:00", "9999-12-31T23:59:59+00:00"])
 def test_a_result_that_never_was_is_not_found(ada: Browser, people: dict[str, int], at: str) -> None:
     assert ada.get(f"{LIST}/sent", query_string={"at": at}).status_code == 404
+
+
+def test_what_stops_a_whole_app_is_said_once_above_the_list(
+    house: House, ada: Browser, people: dict[str, int], clock: Clock
+) -> None:
+    assert "may not set passwords" not in ada.get(LIST).text
+    with house.db.writing() as session:
+        app = session.exec(select(Connector)).one()
+        rights = [{**one, "state": "missing"} for one in FACTS["rights"]]
+        app.facts = {**app.facts, "rights": rights}
+        session.add(app)
+    text = ada.get(LIST).text
+    assert text.count("the permission doctor on the app’s page shows the way") == 1
+    assert f'href="/t/contoso/apps/{people_app(house)}">Open the app</a>' in text
+    assert "Cannot be invited <b>6</b>" in text
+
+
+def people_app(house: House) -> int:
+    with house.db.reading() as session:
+        return session.exec(select(Connector.id)).one() or 0
+
+
+def test_before_anybody_is_here_there_is_nothing_to_count_and_nothing_to_search(ada: Browser) -> None:
+    text = ada.get(LIST).text
+    assert "Nobody here yet" in text
+    assert 'class="funnel"' not in text
+    assert 'role="search" aria-label="Filter people"' not in text

@@ -38,25 +38,32 @@ def test_what_is_chosen_is_kept(house: House, cast: Cast, ada: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("field", "value", "said"),
     [
-        ("link_hours", "0"),
-        ("link_hours", "169"),
-        ("link_hours", "many"),
-        ("minimum_length", "7"),
-        ("sender", "a\r\nBcc: b@c.example"),
-        ("reply_to", "not an address"),
-        ("recipient", "everybody"),
-        ("organisation", "x" * 101),
-        ("reminders", "99"),
+        ("link_hours", "0", "A link works for: Only a whole number from 1 to 168 can stand here."),
+        ("link_hours", "169", "A link works for: Only a whole number from 1 to 168 can stand here."),
+        ("link_hours", "many", "A link works for: Only a whole number from 1 to 168 can stand here."),
+        ("link_hours", "", "A link works for: Only a whole number from 1 to 168 can stand here."),
+        ("minimum_length", "7", "A password has at least: Only a whole number from 8 to 64 can stand here."),
+        ("sender", "a\r\nBcc: b@c.example", "Sender’s name: Only one line of up to 100 characters can stand here."),
+        ("reply_to", "not an address", "Answers go to: An address looks like name@domain"),
+        (
+            "recipient",
+            "everybody",
+            "Activation mails go to: It is none of the choices. Choose one of: private, manager, primary.",
+        ),
+        ("organisation", "x" * 101, "Organisation: Only one line of up to 100 characters can stand here."),
+        ("reminders", "99", "Reminders: Only a whole number from 0 to 5 can stand here."),
+        ("mails_per_hour", "0", "Mails with a link in an hour: Only a whole number from 1 to 100000 can stand here."),
     ],
 )
 def test_what_cannot_be_is_said_at_its_field_and_nothing_is_kept(
-    house: House, cast: Cast, ada: Browser, field: str, value: str
+    house: House, cast: Cast, ada: Browser, field: str, value: str, said: str
 ) -> None:
     answer = ada.post(PAGE, form(**{field: value}))
     assert answer.status_code == 422
     assert "One thing to correct" in answer.text
+    assert said in answer.text
     assert chosen(house, cast) == OnboardingSettings()
 
 

@@ -15,7 +15,7 @@ from provision.services.activation.issuing import Issued, Sending, issue, revoke
 from provision.services.activation.lapsing import lapsed
 from provision.services.activation.opening import Bearer, look
 from provision.services.activation.redeeming import PASS_MINUTES, Redeemed, hand_pass, redeem
-from provision.services.activation.status import Line, Onboarding, Wanted, latest, matching, status
+from provision.services.activation.status import Line, Onboarding, Wanted, latest, matching, obstacles, status
 from provision.services.links import link
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "link",
     "look",
     "matching",
+    "obstacles",
     "redeem",
     "revoke",
     "serves",

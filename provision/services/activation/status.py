@@ -11,10 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from provision.core.reaching import Standing, stops
 from provision.core.tables import Activation
-from provision.core.vocabulary import Invited, Lifecycle
+from provision.core.vocabulary import ConnectorState, Invited, Lifecycle
 from provision.services import settings
-from provision.services.activation.reach import USERS, helpless, reach
+from provision.services.activation.reach import USERS, helpless, offered, reach, taking
 from provision.services.links import ACTIVATIONS
 from provision.services.users.finding import Query, conditions, shown
 
@@ -94,6 +95,16 @@ def status(session: Session, tenant_id: int, wanted: Wanted, kinds: Mapping[Any,
         before=lines[0].user_id if lines and earlier else None,
         after=lines[-1].user_id if lines and later else None,
     )
+
+
+def obstacles(session: Session, tenant_id: int, kinds: Mapping[Any, Any]) -> list[tuple[int, Standing]]:
+    """What keeps a whole app from setting anything: it is said once, and not beside each of its people."""
+    found = []
+    for app in taking(session, tenant_id, kinds, offered(settings.onboarding(session, tenant_id))):
+        why = stops(app.row.name, stopped=app.row.state == ConnectorState.QUARANTINED, lacks=app.lacks)
+        if why is not None:
+            found.append((app.row.id or 0, why))
+    return found
 
 
 def matching(session: Session, tenant_id: int, wanted: Wanted, kinds: Mapping[Any, Any], now: datetime) -> list[int]:
