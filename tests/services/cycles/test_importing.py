@@ -75,6 +75,17 @@ def test_an_unchanged_run_over_open_questions_writes_nobody_either(desk: Desk, d
         assert not any(rows[table] for table in PERSONAL), options
 
 
+def test_an_unchanged_run_over_somebody_edited_here_writes_nobody(desk: Desk, directory: Directory) -> None:
+    directory.add_many(6)
+    desk.run()
+    desk.change_person("person003", surname="Ours")
+    for options in ({}, {"full": True}):
+        with desk.written() as rows:
+            desk.run(**options)
+        assert not any(rows[table] for table in PERSONAL), options
+    assert desk.person("person003").surname == "Ours"
+
+
 def test_ten_changes_write_those_ten(desk: Desk, directory: Directory) -> None:
     anchors = directory.add_many(40)
     desk.run()

@@ -1,18 +1,18 @@
-"""The whole road on the real stand-in cloud: ten thousand people, nobody changed, ten changed."""
+"""The whole road on the real stand-in cloud: ten thousand people, nobody changed there (and one here), ten changed."""
 
 from collections import Counter
 from typing import Any
 
 import httpx2
 import sqlalchemy as sa
-from sqlmodel import select
+from sqlmodel import col, select
 
 from provision.core.tables import Cycle, User
 from provision.house import House
 from provision.sandbox import Sandbox
-from provision.services import events
+from provision.services import events, users
 from tests.cast import Cast
-from tests.office import connected, run
+from tests.office import connected, order, run
 from tests.sandbox.conftest import Caller
 
 PEOPLE = 10_000
@@ -30,6 +30,11 @@ def test_ten_thousand_people_then_nobody_then_ten(house: House, cast: Cast) -> N
     run(house, cast.contoso, app)
     first = counts(house)
     assert first["seen"] == first["created"] == PEOPLE
+    with house.db.writing() as session:
+        reports = select(User).where(col(User.manager_id).is_not(None)).order_by(col(User.id).desc())
+        editor = session.exec(reports).first()
+        assert editor is not None
+        users.edit(session, cast.contoso, editor.id or 0, {"surname": "Ours"}, order(house))
 
     rows: Counter[str] = Counter()
 
@@ -54,8 +59,11 @@ def test_ten_thousand_people_then_nobody_then_ten(house: House, cast: Cast) -> N
         assert caller.call("PATCH", f"/users/{number}", {"surname": "Changed"}).status_code == 204
     run(house, cast.contoso, app)
     assert counts(house)["updated"] == rows["users"] == rows["accounts"] == len(changed) == 10
+    assert rows["mappings"] == rows["operations"] == 0
+    assert rows["events"] == rows["event_details"] == 10 + 2
     with house.db.reading() as session:
         assert len(session.exec(select(User.id).where(User.surname == "Changed")).all()) == 10
+        assert session.get(User, editor.id).surname == "Ours"  # type: ignore[union-attr]
         assert events.verify(session, cast.contoso) is None
     client.close()
     sandbox.close()
