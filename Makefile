@@ -7,6 +7,8 @@ PORT ?= 8000
 USERS ?= 120
 # The browser's journeys start servers of their own, so a few workers at a time are enough.
 WORKERS ?= 2
+# What make bench measures, one after the other: each is a file in benchmarks/ that stands by itself.
+BENCH ?= import write scim mail activation
 PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: demo test test-postgres check faults faults-postgres bench pictures vendor lock migration browser clean help
@@ -37,9 +39,8 @@ faults-postgres: $(VENV)/.develop  ## The same on a throw-away PostgreSQL
 	sh tools/postgres.sh
 	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest tests/faults -m "faults or not faults" $(ARGS)
 
-bench: $(VENV)/.develop  ## The figures in time, as ratios
-	$(BIN)/python benchmarks/import.py
-	$(BIN)/python benchmarks/write.py
+bench: $(VENV)/.develop  ## The figures in time, as ratios; one of them: make bench BENCH=mail
+	@set -e; for each in $(BENCH); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py; done
 
 pictures: $(VENV)/.develop browser  ## Take the README's pictures again, of the running product
 	$(BIN)/python -m tests.journeys.pictures docs/pictures

@@ -18,7 +18,7 @@ from provision.core.ports import Missing, OutsideError, Refused, Unreachable
 
 RIGHT = "User-PasswordProfile.ReadWrite.All"
 PASS_RIGHT = "UserAuthMethod-TAP.ReadWrite.All"  # noqa: S105 - the right's name
-SESSIONS_RIGHT = "User.ReadWrite.All"
+SESSIONS_RIGHT = "User.RevokeSessions.All"
 PASSES = "/users/{id}/authentication/temporaryAccessPassMethods"
 SESSIONS = "/users/{id}/revokeSignInSessions"
 CHANGED = "lastPasswordChangeDateTime"

@@ -72,6 +72,13 @@ RIGHTS: tuple[Right, ...] = (
         (("RoleManagement.ReadWrite.Directory",), *READ_ALL),
     ),
     Right(
+        "GroupMember.Read.All",
+        "Edit User, Delete User, Licences",
+        "Read who holds a directory role through a group, and which group gives a licence",
+        "Where a group holds a role, nothing that runs by itself disables or deletes anybody; licences go on.",
+        (("GroupMember.ReadWrite.All",), ("Group.Read.All",), ("Group.ReadWrite.All",), *READ_ALL),
+    ),
+    Right(
         "User-PasswordProfile.ReadWrite.All",
         "Onboarding Status",
         "Set the password a person chooses",
@@ -83,6 +90,13 @@ RIGHTS: tuple[Right, ...] = (
         "Be allowed to set passwords at all; assigned in Entra under Roles, not by consent",
         "Microsoft refuses every password, even with the permission above.",
         role=True,
+    ),
+    Right(
+        "User.RevokeSessions.All",
+        "Onboarding Status",
+        "End what is still signed in when somebody sets a new password",
+        "The password is set; older sessions live on until they end by themselves.",
+        (("User.ReadWrite.All",), ("Directory.ReadWrite.All",)),
     ),
     Right(
         "UserAuthMethod-TAP.ReadWrite.All",
@@ -105,14 +119,6 @@ RIGHTS: tuple[Right, ...] = (
         "Give and take licences",
         "People stay without the licences chosen for them; everything else goes on.",
         (("User.ReadWrite.All",), ("Directory.ReadWrite.All",)),
-    ),
-    Right(
-        "GroupMember.ReadWrite.All",
-        "Groups",
-        "Put people into groups and take them out",
-        "Nothing yet: this version does not touch groups.",
-        (("Group.ReadWrite.All",), ("Directory.ReadWrite.All",)),
-        needed=False,
     ),
 )
 

@@ -32,6 +32,18 @@ def test_each_permission_is_granted_by_itself_and_by_each_whole_alternative(righ
             assert states(*(name for name in together if name != left_out))[right.name] != "granted"
 
 
+def test_every_right_that_a_call_names_is_in_the_table() -> None:
+    """What a refused call says is missing has its line in the doctor and on the page."""
+    named = {
+        right
+        for path in Path(permissions.__file__).parent.glob("*.py")
+        if path.name != "permissions.py"
+        for right in re.findall(r'"([A-Z][A-Za-z-]+\.[A-Za-z]+\.(?:All|Directory))"', path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 5
+    assert sorted(named - {right.name for right in RIGHTS}) == []
+
+
 def test_the_broad_right_to_write_people_does_not_cover_passwords() -> None:
     found = states("User.ReadWrite.All", "Directory.ReadWrite.All")
     assert found["User-PasswordProfile.ReadWrite.All"] == "missing"
