@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
+from tests import canary
 from tests.fakes.postoffice import Manners, PostOffice, Taken, always
 from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import APP, TENANT, Product
@@ -137,6 +138,8 @@ def test_W_6_the_new_password_works_at_microsoft_and_the_console_says_so(
     assert "/activate/" not in confirmation.text
     owner.open("onboarding?state=password+set")
     expect(owner.page.get_by_role("row", name=name)).to_contain_text("Password set")
+    for secret in (GOOD, link_in(mail).rpartition("/")[2]):
+        assert canary.in_files(product.folder, secret) == [], "the mail has left, and nothing of it stays"
 
 
 def test_W_7_a_link_that_was_replaced_or_revoked_is_over_and_a_new_one_is_a_click_away(

@@ -229,6 +229,14 @@ def test_a_link_sets_the_password_once_and_signs_in(house: House, cast: Cast, cl
         operators.accept(house.db, link, PASSWORD, clock(), secrets.token_bytes(32))
 
 
+def test_setting_a_password_ends_every_session_that_was_begun_before(house: House, cast: Cast, clock: Clock) -> None:
+    with house.db.writing() as session:
+        before = operators.start(session, cast.ada, secrets.token_bytes(32), clock())
+    assert _standing(house, before, clock) is not None
+    operators.accept(house.db, _invite(house, cast, clock), PASSWORD, clock(), secrets.token_bytes(32))
+    assert _standing(house, before, clock) is None
+
+
 def test_a_refused_password_leaves_the_link_alive(house: House, cast: Cast, clock: Clock) -> None:
     link = _invite(house, cast, clock)
     with pytest.raises(Invalid):
