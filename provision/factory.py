@@ -182,18 +182,18 @@ def _connect(
     secret = Secret.from_json(sealed.decode()) if sealed else None
     world = _world(settings, now, sandbox, uses_sandbox=connector.config.get("cloud") == "sandbox")
     world = replace(
-        world, file=functools.partial(_file, settings, db, connector), goes=functools.partial(_goes, db, connector)
+        world, file=functools.partial(_file, settings, db, now, connector), goes=functools.partial(_goes, db, connector)
     )
     return spec.build(config, secret, connector.outside_id, world)
 
 
-def _file(settings: Settings, db: Database, connector: Connector, name: str) -> bytes | None:
+def _file(settings: Settings, db: Database, now: Clock, connector: Connector, name: str) -> bytes | None:
     """What was uploaded for a connector, or a file by its name in the watched folder of its tenant."""
     with db.reading() as session:
         if not name:
             return files.content(session, connector.tenant_id, connector.id or 0)
         slug = tenants.by_id(session, connector.tenant_id).slug
-    return files.watched(settings.watched_dir, slug, name)
+    return files.watched(settings.watched_dir, slug, name, now())
 
 
 def _goes(db: Database, connector: Connector) -> Mapping[str, str]:

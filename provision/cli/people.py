@@ -155,6 +155,8 @@ def _take(tenant_id: int, app_id: int, path: Path) -> None:
     for one in problems:
         place = f"row {one['row']}, {one['column']}" if one.get("cell") else f"row {one['row']}"
         say(f"{place}: {sentence(one['code'], one['params'])}")
+    if missing := [heading for heading, _ in found.get("missing", ())]:
+        say(f"not in this file, so what is here stays: {', '.join(missing)}")
     if found.get("unfit", 0) > len(problems):
         say(f"and {found['unfit'] - len(problems)} more rows that cannot be read")
 

@@ -4,6 +4,8 @@ Owns keeping them and finding them; what is in one is judged by the app's own co
 is read.
 """
 
+import os
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from sqlmodel import Session, col, select
 
 from provision.core.headings import suggest
 from provision.core.mapping import Row
-from provision.core.ports import Check, OutsideError, Source, WatermarkLost
+from provision.core.ports import Check, OutsideError, Source, Unreachable, WatermarkLost
 from provision.core.tables import Connector, UploadedFile, User
 from provision.core.vocabulary import Direction, Lifecycle, MappingKind, Owner
 from provision.services import connectors, mappings
@@ -25,6 +27,8 @@ from provision.services.connectors.rows import note
 from provision.services.errors import Conflict, NotFound, ServiceError
 
 LARGEST = 10 * 1024 * 1024
+SETTLED = 2.0
+"""Seconds for which nobody has written to a watched file before it is believed to be whole."""
 GLANCED = 3
 SAMPLE = (
     ("Ada", "Example", "ada.example", "ada.example@example.org", "Ada Example", "", "10001", "North", "Engineer"),
@@ -47,19 +51,32 @@ def content(session: Session, tenant_id: int, connector_id: int) -> bytes | None
     return None if row is None else row.content
 
 
-def watched(root: Path | None, slug: str, name: str) -> bytes | None:
+def watched(root: Path | None, slug: str, name: str, now: datetime) -> bytes | None:
     """The bytes of a file in the tenant's own folder below ``root``; None when it is not there, or not in there.
 
-    Links are followed before that is judged, so that none leads out of the folder.
+    Links are followed before that is judged, so that none leads out of the folder. Raises Unreachable while somebody
+    still writes to it: half a file would say that people have left.
     """
     if root is None or not name:
         return None
-    folder = (root / slug).resolve()
-    place = (folder / name).resolve()
-    if place.parent != folder or not place.is_file():
+    try:
+        folder = (root / slug).resolve()
+        place = (folder / name).resolve()
+        if place.parent != folder:
+            return None
+        handle = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except (OSError, ValueError):
         return None
-    with place.open("rb") as file:
-        return file.read(LARGEST + 1)
+    with open(handle, "rb") as file:
+        before = os.fstat(handle)
+        if not stat.S_ISREG(before.st_mode):
+            return None
+        data = file.read(LARGEST + 1)
+        after = os.fstat(handle)
+    moved = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+    if moved or abs(now.timestamp() - after.st_mtime) < SETTLED:
+        raise Unreachable("csv_being_written", sent=False, name=name)
+    return data
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """A CSV file by command: added, filled, previewed, imported, compared with the last one, and braked."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -10,6 +12,7 @@ from provision.core.vocabulary import Kind
 from provision.factory import doors
 from provision.services import connectors
 from tests.cli.conftest import Command
+from tests.fakes.bad_files import GOOD, REFUSED, TOLD
 
 HEAD = "Personal-Nr.;Vorname;Nachname;E-Mail;Abteilung;Schuhgröße\r\n"
 
@@ -168,8 +171,60 @@ def test_a_watched_file_is_read_where_the_server_says_and_nowhere_else(
     (tmp_path / "in" / "contoso" / "link.csv").symlink_to(secret)
     assert provision("app", "add", "contoso", "csv", "--name", "Watched", "--set", "watched=link.csv").status == 1
     (tmp_path / "in" / "contoso" / "people.csv").write_text(HEAD + "".join(_people(3)), encoding="utf-8")
+    refused = provision("app", "add", "contoso", "csv", "--name", "Watched", "--set", "watched=people.csv")
+    assert "Somebody wrote to people.csv a moment ago" in refused.err
+    os.utime(tmp_path / "in" / "contoso" / "people.csv", (1, 1))
     added = provision("app", "add", "contoso", "csv", "--name", "Watched", "--set", "watched=people.csv")
     assert added.status == 0, added.err
+
+
+# -- As people really send them ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(hr: Command, tmp_path: Path) -> Command:
+    """An app that has its first file and may import."""
+    (tmp_path / "first.csv").write_text(GOOD, encoding="utf-8")
+    hr("import", "contoso", "HR file", "--file", str(tmp_path / "first.csv"))
+    assert hr("app", "features", "contoso", "HR file", "--import").status == 0
+    return hr
+
+
+def _facts() -> dict[str, Any]:
+    house = doors().open_house()
+    with house.db.reading() as session:
+        facts = dict(session.exec(select(Connector)).one().facts)
+    house.db.close()
+    return facts
+
+
+def test_every_file_that_is_none_is_refused_in_one_sentence_and_the_old_one_stays(two: Command, tmp_path: Path) -> None:
+    before = _facts()
+    for what, (data, sentence) in REFUSED.items():
+        (tmp_path / "bad.csv").write_bytes(data)
+        refused = two("import", "contoso", "csv", "--file", str(tmp_path / "bad.csv"))
+        assert (refused.status, refused.err.count("\n")) == (1, 1), what
+        assert sentence in refused.err, what
+        assert _facts() == before, what
+    assert _emails(two) == []
+
+
+def test_of_every_other_file_what_can_be_taken_is_taken_and_the_rest_is_told(two: Command, tmp_path: Path) -> None:
+    for what, (data, sentence, number) in TOLD.items():
+        (tmp_path / "odd.csv").write_bytes(data)
+        told = two("import", "contoso", "csv", "--preview", "--file", str(tmp_path / "odd.csv"))
+        assert told.status == 0, (what, told.err)
+        assert sentence in told.err, what
+        assert _facts()["people"] == number, what
+
+
+def test_of_a_hundred_megabytes_no_more_is_read_than_is_taken(two: Command, tmp_path: Path) -> None:
+    place = tmp_path / "huge.csv"
+    with place.open("wb") as file:
+        file.truncate(100 * 1024 * 1024)
+    refused = two("import", "contoso", "csv", "--file", str(place))
+    assert (refused.status, refused.err.count("\n")) == (1, 1)
+    assert "Files up to 10 MB are read." in refused.err
 
 
 # -- And on to Microsoft 365 ---------------------------------------------------------------------------------------------

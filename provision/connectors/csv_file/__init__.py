@@ -114,6 +114,7 @@ class CsvFile:
             "people": look.people,
             "unfit": look.unfit,
             "doubtful": look.doubtful,
+            "missing": [[heading, ours] for heading, ours in self._goes().items() if heading not in look.form.headings],
             "problems": list(look.problems),
         }
         return Check(self._outside_id, "CSV", facts)

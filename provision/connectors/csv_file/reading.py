@@ -10,6 +10,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -162,10 +163,12 @@ def _delimiter(data: bytes, encoding: str) -> str:
     """What makes the first rows most alike; of several, what makes most cells."""
 
     def fits(delimiter: str) -> tuple[float, int]:
-        try:
-            tried = [cells for _, cells in islice(_records(data[:_SAMPLE], encoding, delimiter), _TRIED) if any(cells)]
-        except Refused:
-            return 0.0, 0
+        tried: list[list[str]] = []
+        # A quote that is never closed ends the trial, and what came before it still tells.
+        with suppress(Refused):
+            tried.extend(
+                cells for _, cells in islice(_records(data[:_SAMPLE], encoding, delimiter), _TRIED) if any(cells)
+            )
         width = len(tried[0]) if tried else 0
         if width < 2:
             return 0.0, 0

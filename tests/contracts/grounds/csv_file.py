@@ -137,4 +137,4 @@ class Watched(Everybody):
         (place.parent / "people.part").replace(place)
 
     def _read(self, name: str) -> bytes | None:
-        return files.watched(self.folder, "contoso", name)
+        return files.watched(self.folder, "contoso", name, self.clock.now())
