@@ -18,7 +18,10 @@ REFUSED: Mapping[str, tuple[bytes, str]] = {
         b";".join(b"h%d" % number for number in range(300)) + b"\r\n",
         "Up to 200 columns are read",
     ),
-    "a quote that is never closed": (b'ID;Name\r\n1;"never\r\n' + b"2;b\r\n" * 50_000, "everything is one single cell"),
+    "a quote that is never closed": (
+        HEAD.encode() + b'1;"never\r\n' + b"2;b\r\n" * 50_000,
+        "everything is one single cell",
+    ),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "."),
     "a page of a network that wants a sign-in": (
         b"<!doctype html>\n<title>Sign in</title>\n",
