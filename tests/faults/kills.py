@@ -1,10 +1,13 @@
 """Many lanes at once: ``python -m tests.faults.kills --kills 1000 --operations 10000 --lanes 4``, until all is judged.
 
-Prints its seed first and a report last; ends with 1 when anything was lost, doubled or left unsettled. The same seed makes
-the same edits and aims at the same places; what the operating system does in between is its own affair.
+Prints what it was asked for, its seed and the revision first, and a report last; ends with 1 when anything was lost, doubled
+or left unsettled. The same seed makes the same edits and aims at the same places; what the kernel does in between is
+its own affair.
 """
 
 import argparse
+import random
+import subprocess
 import sys
 import tempfile
 import threading
@@ -156,15 +159,27 @@ def _told(counts: Counter[str]) -> str:
     return ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "none"
 
 
+def revision() -> str:
+    """The commit that is tried, and whether anything was changed since."""
+    told = ("git", "describe", "--always", "--dirty", "--abbrev=12")
+    try:
+        done = subprocess.run(told, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10)
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, kind, default in (("kills", int, 1000), ("operations", int, 10_000), ("lanes", int, 4), ("seed", int, 1),
+    for name, kind, default in (("kills", int, 1000), ("operations", int, 10_000), ("lanes", int, 4),
+                                ("seed", int, random.SystemRandom().randrange(10**6)),
                                 ("speed", float, 20.0), ("whole", float, 0.5), ("aimed", float, 0.5),
                                 ("longest", float, 3.0), ("folder", Path, None)):  # fmt: skip
         parser.add_argument(f"--{name}", type=kind, default=default)
     given = parser.parse_args(words)
     folder = given.folder or Path(tempfile.mkdtemp(prefix="kills-"))
-    print(f"seed {given.seed}, folder {folder}", flush=True)  # noqa: T201
+    asked = " ".join(f"--{name} {value}" for name, value in vars(given).items() if name != "folder")
+    print(f"{asked}\nrevision {revision()}, folder {folder}", flush=True)  # noqa: T201
     each = {"kills": -(-given.kills // given.lanes), "operations": -(-given.operations // given.lanes)}
     how = {name: getattr(given, name) for name in ("speed", "whole", "aimed", "longest")}
     wishes = [Wish(seed=given.seed + 1000 * number, **each, **how) for number in range(given.lanes)]

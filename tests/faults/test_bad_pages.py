@@ -120,12 +120,11 @@ def test_a_page_cut_short_or_reset_anywhere_ends_like_one_that_came_whole(opened
 
 @pytest.mark.faults
 def test_a_page_of_two_hundred_cut_at_every_64th_byte_ends_like_one_that_came_whole(
-    opened: Callable[..., Outside], capsys: pytest.CaptureFixture[str]
+    opened: Callable[..., Outside], counted: Callable[[str], None]
 ) -> None:
     outside = opened(ROWS + 30, ROWS)
     places = cut_and_compare(outside, 64, 64)
-    with capsys.disabled():
-        print(f"\na page of {ROWS} people cut at {places} places: {places} equal")  # noqa: T201
+    counted(f"a page of {ROWS} people cut at {places} places: {places} equal")
     assert places > 500
 
 
@@ -155,9 +154,8 @@ def test_a_forgotten_place_is_a_full_walk_that_takes_nobody_away(opened: Callabl
 @pytest.mark.faults
 @pytest.mark.parametrize("form", FORMS)
 def test_a_forgotten_place_among_a_hundred_thousand_takes_nobody_away(
-    opened: Callable[..., Outside], form: str, capsys: pytest.CaptureFixture[str]
+    opened: Callable[..., Outside], form: str, counted: Callable[[str], None]
 ) -> None:
     people = int(os.environ.get("FAULTS_PEOPLE", "100000"))
     forget_and_compare(opened(people, 999), form, 10)
-    with capsys.disabled():
-        print(f"\n{form}: {people} people read again, 0 taken away, equal to a first import")  # noqa: T201
+    counted(f"{form}: {people} people read again, 0 taken away, equal to a first import")

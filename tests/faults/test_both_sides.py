@@ -7,6 +7,7 @@ in the log if it was read before ours was sent. After three rounds of reading an
 import os
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,11 +138,8 @@ def test_pairs_of_edits_lose_nothing_and_come_to_rest(desk: Desk) -> None:
 
 
 @pytest.mark.faults
-def test_ten_thousand_pairs_of_edits_lose_nothing_and_come_to_rest(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ten_thousand_pairs_of_edits_lose_nothing_and_come_to_rest(desk: Desk, counted: Callable[[str], None]) -> None:
     pairs = lose_nothing(desk, 400, 25)
-    with capsys.disabled():
-        made = ", ".join(f"{number} {kind}" for kind, number in sorted(pairs.made.items()))
-        print(f"\nseed {SEED}: {pairs.made.total()} pairs of edits ({made}), 0 lost, 0 to and fro")  # noqa: T201
+    made = ", ".join(f"{number} {kind}" for kind, number in sorted(pairs.made.items()))
+    counted(f"seed {SEED}: {pairs.made.total()} pairs of edits ({made}), 0 lost, 0 to and fro")
     assert pairs.made.total() == 10_000

@@ -86,11 +86,10 @@ def test_of_two_who_save_at_once_one_is_saved_and_the_other_hears_of_it(
 
 @pytest.mark.faults
 def test_of_two_hundred_pairs_who_save_at_once_none_is_overwritten_unseen(
-    desk: Desk, cast: Cast, enter: Callable[[int], Browser], capsys: pytest.CaptureFixture[str]
+    desk: Desk, cast: Cast, enter: Callable[[int], Browser], counted: Callable[[str], None]
 ) -> None:
     race(desk, [enter(cast.ada), enter(cast.ben)], 200)
-    with capsys.disabled():
-        print(f"\nseed {SEED}: 200 racing pairs, 0 silent overwrites")  # noqa: T201
+    counted(f"seed {SEED}: 200 racing pairs, 0 silent overwrites")
 
 
 def click_twice(desk: Desk, house: House, browsers: Sequence[Browser], people: int) -> None:
@@ -130,11 +129,10 @@ def test_a_form_sent_twice_at_once_adds_one_and_leaves_one_operation(
 
 @pytest.mark.faults
 def test_five_hundred_forms_sent_twice_leave_five_hundred_operations(
-    desk: Desk, house: House, fingers: list[Browser], capsys: pytest.CaptureFixture[str]
+    desk: Desk, house: House, fingers: list[Browser], counted: Callable[[str], None]
 ) -> None:
     click_twice(desk, house, fingers, 500)
-    with capsys.disabled():
-        print("\n500 double posts: 500 people, 500 operations")  # noqa: T201
+    counted("500 double posts: 500 people, 500 operations")
 
 
 def test_an_edit_and_a_deletion_sent_twice_at_once_leave_one_operation_each(desk: Desk, fingers: list[Browser]) -> None:

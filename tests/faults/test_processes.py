@@ -7,7 +7,7 @@ import itertools
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -96,11 +96,10 @@ def test_of_several_servers_one_leads_and_a_timetable_is_kept_once(place: Site) 
 
 @pytest.mark.faults
 def test_fifty_leaders_of_four_servers_are_killed_and_every_scheduled_import_runs_once(
-    place: Site, capsys: pytest.CaptureFixture[str]
+    place: Site, counted: Callable[[str], None]
 ) -> None:
     said = judge_turns(place, 4, 50)
-    with capsys.disabled():
-        print(f"\n{said}")  # noqa: T201
+    counted(said)
 
 
 def stand_still(place: Site, stops: int) -> int:
@@ -143,10 +142,9 @@ def test_a_server_that_wakes_with_an_old_lease_writes_over_nothing(place: Site) 
 
 
 @pytest.mark.faults
-def test_a_hundred_times_a_server_wakes_with_an_old_lease(place: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hundred_times_a_server_wakes_with_an_old_lease(place: Site, counted: Callable[[str], None]) -> None:
     late = stand_still(place, 100)
-    with capsys.disabled():
-        print(f"\nseed {SEED}: {late} results came too late, 0 written over, 0 doubled")  # noqa: T201
+    counted(f"seed {SEED}: {late} results came too late, 0 written over, 0 doubled")
     assert place.faults() == [], f"seed {SEED}"
 
 
@@ -170,7 +168,6 @@ def test_a_server_told_to_end_settles_what_is_under_way(place: Site) -> None:
 
 
 @pytest.mark.faults
-def test_two_hundred_servers_told_to_end_leave_no_outcome_open(place: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_hundred_servers_told_to_end_leave_no_outcome_open(place: Site, counted: Callable[[str], None]) -> None:
     tell_to_end(place, 200)
-    with capsys.disabled():
-        print(f"\nseed {SEED}: 200 times SIGTERM, 200 times exit 0, 0 operations unknown")  # noqa: T201
+    counted(f"seed {SEED}: 200 times SIGTERM, 200 times exit 0, 0 operations unknown")

@@ -3,7 +3,7 @@
 What was held and rejected is forgotten when the people are back; what went within the limit is counted for a day.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -85,12 +85,11 @@ def test_at_no_size_and_no_loss_anybody_is_taken_away_above_the_limit(
 @pytest.mark.faults
 @pytest.mark.parametrize("people", [3, 12, 100, 10_000])
 def test_losses_of_one_to_a_hundred_percent_never_take_anybody_away_above_the_limit(
-    desk: Desk, directory: Directory, people: int, capsys: pytest.CaptureFixture[str]
+    desk: Desk, directory: Directory, people: int, counted: Callable[[str], None]
 ) -> None:
     losses = sorted({max(1, round(people * percent / 100)) for percent in range(1, 101)})
     held, most = lose_and_return(desk, directory, people, losses)
-    with capsys.disabled():
-        print(f"\n{people} people, {len(losses)} losses: {held} held, at most {most} of {limit(people)} went")  # noqa: T201
+    counted(f"{people} people, {len(losses)} losses: {held} held, at most {most} of {limit(people)} went")
 
 
 def test_a_source_that_answers_with_nobody_writes_nobody(desk: Desk, directory: Directory) -> None:
