@@ -12,7 +12,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from flask import current_app, g, request
-from scim2_models import ForbiddenException, ResourceType, SCIMException, UnauthorizedException
+from scim2_models import ForbiddenException, PatchOp, Resource, ResourceType, SCIMException, UnauthorizedException
+from scim2_server.conditions import Conditions
 from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.routing import Operation, Target
@@ -55,6 +56,13 @@ class Service(ScimService):
         """A token that only reads changes nothing, inside a bulk request neither."""
         if target.operation not in _READS and request.subject.scope is not TokenScope.WRITE:
             raise ForbiddenException(detail="This token only reads")
+
+    def apply_patch(
+        self, current: Resource[Any], patch_op: "PatchOp[Any]", conditions: Conditions
+    ) -> Resource[Any] | None:
+        """A PATCH, with many members who leave a group at once taken together."""
+        self.check_preconditions(current, "PATCH", conditions)
+        return current if scim.apply_patch(current, patch_op) else None
 
     def max_body_size(self, request: ScimRequest) -> int | None:
         """Never more than a body of ours."""

@@ -5,6 +5,7 @@ bodies     a resource and what is kept of it
 filters    a filter as SQL, from a list of what may be asked
 searching  one page, by index or by cursor
 members    groups and who is in them
+patching   a PATCH, with many members who leave at once taken together
 passing    passwords that are sent along
 storage    what the library reads and writes through
 """
@@ -12,6 +13,7 @@ storage    what the library reads and writes through
 from provision.services.scim.filters import within_bounds
 from provision.services.scim.models import LARGEST, served
 from provision.services.scim.passing import pass_on
+from provision.services.scim.patching import apply as apply_patch
 from provision.services.scim.storage import Accounts, Doors
 
-__all__ = ["LARGEST", "Accounts", "Doors", "pass_on", "served", "within_bounds"]
+__all__ = ["LARGEST", "Accounts", "Doors", "apply_patch", "pass_on", "served", "within_bounds"]
