@@ -74,7 +74,7 @@ def _carry(tenant_id: int, row: Connector, settled: dict[str, Any], *, preview: 
         rule = scoping.conditions(settled["rule"]) if "rule" in settled else scoping.scope_of(row.scope).conditions
         left = WhenLeft(settled["when_left"]) if "when_left" in settled else None
         target = at_home.kinds[row.kind].is_target
-        would = outbox.would_move(session, row, at_home.kinds, rule, left).people if target else {}
+        moves = outbox.would_move(session, row, at_home.kinds, rule, left) if target else outbox.WouldMove()
     if plans:
         with at_home.db.writing() as session:
             kept = connectors.get(session, tenant_id, row.id or 0)
@@ -84,7 +84,8 @@ def _carry(tenant_id: int, row: Connector, settled: dict[str, Any], *, preview: 
     return {
         "rule": [asdict(one) for one in rule],
         "when_left": str(left or row.when_left),
-        "would": {kind.value: len(ids) for kind, ids in would.items()},
+        "would": {kind.value: len(ids) for kind, ids in moves.people.items()}
+        | ({"groups": len(moves.groups)} if moves.groups else {}),
         "planned": planned,
     }
 

@@ -64,6 +64,7 @@ class KindSpec:
 
     ``takes``: what a person may be given there by a link → the rights an app needs for it; empty where no password can
     be set from here; ``takes_if`` names the setting that must be on for it, where that is a matter of choice.
+    ``groups_if`` names the setting that lets groups and their members follow; empty where they never do.
     ``judged_by``: whose rules passwords meet there. ``portal``: where people go with their password.
 
     ``advice`` is worth knowing before people are created there; ``later`` a step of connecting that can wait: its name,
@@ -97,6 +98,7 @@ class KindSpec:
     whole: Callable[[Mapping[str, Any]], bool] = lambda _config: True
     takes: Mapping[Offer, tuple[str, ...]] = field(default_factory=dict)
     takes_if: str = ""
+    groups_if: str = ""
     judged_by: str = ""
     portal: Callable[[Mapping[str, Any]], str] | None = None
     advice: str = ""

@@ -201,6 +201,8 @@ EXTERNAL_ID = "externalId"
 MANAGER = "manager"
 LICENCES = "licences"
 ENABLED = "enabled"
+GROUP_NAME = "displayName"
+MEMBERS = "members"
 """Names in ``Outcome.left`` for what is no plain attribute. ``Record.values`` holds a manager's anchor under MANAGER."""
 
 
@@ -217,6 +219,9 @@ class Write:
     is searched for an object of that sign-in name; a twin is ``Refused("in_recycle_bin", anchor=…, name=…)`` and nothing is
     created, unless ``despite_bin``. *restore*: out of the recycle bin, under the sign-in name in ``values`` if there is one,
     then everything else. *delete*: into the recycle bin. ``reference`` goes along as the request's own id, one per attempt.
+
+    ``group``: it is about a group: its name is GROUP_NAME in ``values``, ``members`` all who shall be in it, by the anchors
+    of their accounts (None: they stay); only for systems that are ``Grouping``.
     """
 
     kind: OperationKind
@@ -230,6 +235,8 @@ class Write:
     password: str | None = field(default=None, repr=False)
     correlation: tuple[str, str] | None = None
     despite_bin: bool = False
+    group: bool = False
+    members: tuple[str, ...] | None = None
 
     @property
     def cost(self) -> int:
@@ -310,6 +317,15 @@ class Holding:
     sku: str
     direct: bool
     groups: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """A system that keeps groups. Their anchors are told apart from those of people."""
+
+    def find_group(self, attribute: str, value: str) -> Record | None:
+        """The one group that holds this value, with GROUP_NAME and MEMBERS; None when none does. Raises the six errors."""
+        ...
 
 
 @runtime_checkable

@@ -1,6 +1,7 @@
 """Groups and who is in them: made, renamed, filled and deleted, each with its events, in the caller's transaction.
 
-Owns every write to groups and their members; carries nothing outside, and never changes a person.
+Owns every write to groups and their members, and leaves an operation behind in every app that groups follow to; carries
+nothing outside, and never changes a person.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,7 +15,7 @@ from provision.core.mapping import clean
 from provision.core.tables import Group, GroupMember, User
 from provision.core.vocabulary import Lifecycle, key
 from provision.db import among, for_update
-from provision.services import events
+from provision.services import events, outbox
 from provision.services.errors import Invalid, NotFound
 from provision.services.outbox import Order
 from provision.services.users import shown
@@ -59,6 +60,7 @@ def create(
     told = _told(group, "group.added", order, after={"name": group.name, "description": group.description})
     _, entries = _move(session, group, order, add=members)
     events.append(session, tenant_id, [told, *entries], order.now)
+    _follow(session, group, order)
     return group
 
 
@@ -76,6 +78,7 @@ def rename(
         _touch(session, group, order)
         was, becomes = ({one: side[one] for one in moved} for side in (before, after))
         events.append(session, tenant_id, [_told(group, "group.renamed", order, was, becomes)], order.now)
+        _follow(session, group, order)
     return group
 
 
@@ -94,6 +97,7 @@ def change_members(
     if entries:
         _touch(session, group, order)
         events.append(session, tenant_id, entries, order.now)
+        _follow(session, group, order)
     return moved
 
 
@@ -112,6 +116,7 @@ def delete(session: Session, tenant_id: int, group_id: int, order: Order) -> Gro
     _touch(session, group, order)
     told = _told(group, "group.deleted", order, before={"name": group.name})
     events.append(session, tenant_id, [*entries, told], order.now)
+    _follow(session, group, order)
     return group
 
 
@@ -153,6 +158,11 @@ def groups_of(session: Session, tenant_id: int, people: Iterable[int]) -> dict[i
     for person, number, name in session.execute(query):
         found.setdefault(person, []).append((number, name))
     return found
+
+
+def _follow(session: Session, group: Group, order: Order) -> None:
+    """In the same transaction: whoever is told of a group is told of this change, or of none."""
+    outbox.enqueue_groups(session, group.tenant_id, [group.id or 0], order)
 
 
 def _move(

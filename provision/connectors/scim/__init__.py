@@ -5,13 +5,14 @@ Owns one connection; never touches the database and never prints a secret.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from provision.connectors.credentials import Secret
 from provision.connectors.http import World
-from provision.connectors.scim import carrying, discovery, schema, walking
+from provision.connectors.scim import carrying, discovery, grouping, schema, walking
 from provision.connectors.scim.carrying import Way
 from provision.connectors.scim.config import ScimConfig
 from provision.connectors.scim.peer import LONGEST_ANCHOR, Peer
@@ -47,7 +48,9 @@ class Scim:
         total = body.get("totalResults") if isinstance(body, dict) else None
         if not isinstance(total, int) or isinstance(total, bool):
             raise answer.unexpected("shape")
-        found = discovery.described(self._peer)
+        kinds = discovery.kinds(self._peer)
+        able = replace(able, groups=discovery.keeps_groups(kinds))
+        found = discovery.described(self._peer, kinds)
         facts: dict[str, Any] = {
             "people": max(total, 0),
             "roles": {},
@@ -87,6 +90,10 @@ class Scim:
         if name not in schema.FINDABLE:
             raise Refused("not_findable_there", attribute=name)
         return by_attribute(self._peer, self._ready().able, attributes, name, value) if value else None
+
+    def find_group(self, attribute: str, value: str) -> Record | None:
+        """One group by its mark or its name."""
+        return grouping.find(self._peer, attribute, value)
 
     def carry(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Up to twenty writes of different accounts, one call after the other."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provision.connectors.http import Answer
+from provision.connectors.scim import grouping
 from provision.connectors.scim.discovery import Abilities
 from provision.connectors.scim.peer import LONGEST_ANCHOR, Peer
 from provision.connectors.scim.places import ENTERPRISE, PATCH_OP, needs_sight, operations, put, read, schemas
@@ -92,6 +93,8 @@ def _for_all(error: OutsideError | None) -> OutsideError | None:
 
 
 def _carry(peer: Peer, way: Way, write: Write) -> Outcome:
+    if write.group:
+        return _carry_group(peer, way, write)
     story = _Story(write)
     try:
         if write.kind is OperationKind.CREATE:
@@ -105,6 +108,14 @@ def _carry(peer: Peer, way: Way, write: Write) -> Outcome:
         return story.outcome()
     except OutsideError as error:
         return story.outcome(error)
+
+
+def _carry_group(peer: Peer, way: Way, write: Write) -> Outcome:
+    try:
+        return grouping.carry(peer, way.patches, write)
+    except Refused:
+        way.patches = False  # it said it could
+        return grouping.carry(peer, False, write)
 
 
 # -- Creating ------------------------------------------------------------------------------------------------------------

@@ -87,6 +87,13 @@ class ScimConfig(BaseModel):
         json_schema_extra={"widget": "advanced"},
     )
 
+    groups: bool = Field(
+        default=False,
+        title="Groups follow",
+        description="Groups that are known here are made there, with those of their people who have an account there.",
+        json_schema_extra={"widget": "advanced"},
+    )
+
     @field_validator("token_url", "client_id", "oauth_scope", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:

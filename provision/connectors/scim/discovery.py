@@ -4,7 +4,7 @@ Owns asking and believing as little as is safe: whatever cannot be read is taken
 The questions are asked by scim2-client, which knows the standard's shapes; its calls travel over our own wire.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class Abilities:
     sort: bool = False
     bulk: bool = False
     password: bool = False
+    groups: bool = True
     results: int = DEFAULT_RESULTS
     told: bool = False
 
@@ -83,11 +84,22 @@ def abilities(peer: Peer) -> Abilities:
     )
 
 
-def described(peer: Peer) -> list[dict[str, Any]]:
+def kinds(peer: Peer) -> list[Mapping[str, Any]]:
+    """What kinds of resources it keeps; empty when it does not say."""
+    if peer.config.discovery == "raw":
+        return []
+    return _asked(peer, lambda asking: asking.query(ResourceType), _many) or []
+
+
+def keeps_groups(kinds: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there are groups; one that does not say is taken to have the standard's."""
+    return not kinds or any(str(kind.get("endpoint") or "").rstrip("/").endswith("/Groups") for kind in kinds)
+
+
+def described(peer: Peer, kinds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The mapping's attributes from the published schemas; empty when they are not published or make no sense."""
     if peer.config.discovery == "raw":
         return []
-    kinds = _asked(peer, lambda asking: asking.query(ResourceType), _many) or []
     schemas = _asked(peer, lambda asking: asking.query(Schema), _many) or []
     core, extensions = schema.CORE, ["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]
     for kind in kinds:
@@ -124,6 +136,14 @@ def permissions(able: Abilities, config: Any) -> tuple[Permission, ...]:
             able.etag,
             "A record is replaced only if nobody changed it meanwhile.",
             "Two who change a record at once are not noticed there.",
+        ),
+        line(
+            "Groups",
+            able.groups and config.groups,
+            "Groups that are known here follow, with their members.",
+            "Groups stay here; “Groups follow” under the settings changes that."
+            if able.groups
+            else "It keeps no groups.",
         ),
         line(
             "Passwords",

@@ -37,4 +37,5 @@ SPEC = KindSpec(
     pace=Pace(rate=10.0, capacity=200.0, width=4),
     takes={Offer.PASSWORD: ()},
     takes_if="passwords",
+    groups_if="groups",
 )

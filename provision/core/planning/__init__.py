@@ -3,6 +3,7 @@
 plan      what one account needs, from the person, the mapping, the switches and what was last seen there
 evidence  whether something found there is what we sent when the answer was lost
 drift     what differs there from what the mapping owns
+groups    what one group needs
 doubt     what was sent and is not confirmed yet, or was written a moment ago
 brake     how many may be taken away at once, coming in and going out
 """
@@ -11,6 +12,7 @@ from provision.core.planning.brake import STANDARD, Brake, BrakeVerdict, Reason,
 from provision.core.planning.doubt import WHOLE, answered, ours, outdated, sending, sent, settled_down
 from provision.core.planning.drift import Compared, compared, differing, moved_there
 from provision.core.planning.evidence import Found, Sent, judge_found
+from provision.core.planning.groups import Gathering, plan_group
 from provision.core.planning.plan import BY_HAND, FEATURE_OF, Person, Plan, Rules, There, idle, plan, settled
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "BrakeVerdict",
     "Compared",
     "Found",
+    "Gathering",
     "Person",
     "Plan",
     "Reason",
@@ -39,6 +42,7 @@ __all__ = [
     "ours",
     "outdated",
     "plan",
+    "plan_group",
     "sending",
     "sent",
     "settled",

@@ -106,6 +106,8 @@ class Plan:
     """What is due; ``kind`` is None when nothing is. ``changes``: attribute → (as it is there, as it becomes).
     ``unmeant``: because the app is not for the person any more.
 
+    ``group``: it is about a group, and ``members`` are the anchors of all who shall be in it, None: they stay.
+
     ``here_only``: attribute, or WHOLE, → remedy code why it stays as it is there although it differs.
     """
 
@@ -118,6 +120,8 @@ class Plan:
     licences: Mapping[str, bool] = field(default_factory=dict)
     despite_bin: bool = False
     unmeant: bool = False
+    group: bool = False
+    members: tuple[str, ...] | None = None
     changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     here_only: Mapping[str, str] = field(default_factory=dict)
 
@@ -129,10 +133,12 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """Stands for exactly what would be written: equal plans have equal ones, whatever was there before."""
-        told = [
+        told: list[Any] = [
             self.kind, self.anchor, dict(self.values), self.enabled, self.manager, self.moves_manager,
             dict(self.licences), self.despite_bin,
         ]  # fmt: skip
+        if self.group:
+            told += [True, self.members]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 

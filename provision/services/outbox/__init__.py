@@ -4,6 +4,7 @@
                                                      ↘ unknown → doubts → resolve ↗
 
 reckoning   what is due for accounts at this moment
+gathering   groups, and who of their people has an account in an app
 drifting    what differs there from what the mapping owns
 enqueueing  an edit leaves an operation behind, in its own transaction
 scoping     what a rule about whom an app is for would do
@@ -26,6 +27,7 @@ from provision.services.outbox.enqueueing import (
     Order,
     enqueue,
     enqueue_accounts,
+    enqueue_groups,
     within_scope,
 )
 from provision.services.outbox.reckoning import App, Case, Row, accounts, app_of, apps, blank, reckon
@@ -62,6 +64,7 @@ __all__ = [
     "drifting",
     "enqueue",
     "enqueue_accounts",
+    "enqueue_groups",
     "open_for",
     "plan_these",
     "reckon",

@@ -15,7 +15,7 @@ import structlog
 from sqlmodel import Session
 
 from provision.core.planning import WHOLE, Plan, idle, judge_outgoing, sending, sent
-from provision.core.ports import Write
+from provision.core.ports import GROUP_NAME, Write
 from provision.core.tables import Connector
 from provision.core.vocabulary import (
     Approval,
@@ -85,9 +85,11 @@ class Claimed:
             manager=due.manager,
             moves_manager=due.moves_manager,
             licences=due.licences,
-            password=password if creates else None,
+            password=password if creates and not due.group else None,
             correlation=mark,
             despite_bin=due.despite_bin,
+            group=due.group,
+            members=due.members,
         )
 
 
@@ -334,8 +336,10 @@ def _sent(session: Session, app: App, one: Claimed, now: datetime) -> tuple[Any,
     """Under which name it goes out: whatever is edited meanwhile, the same person is never sent under another."""
     account = one.case.account
     earlier = account["sent_at"] if "sent" in account["intent"] else None
-    told = {name: value for name, value in one.plan.values.items() if name in app.evidence}
-    name, intent = key(told.get(app.rules.sign_in)) or account["name"], {**account["intent"], "sent": told}
+    group = one.plan.group
+    told = {name: value for name, value in one.plan.values.items() if group or name in app.evidence}
+    called = told.get(GROUP_NAME if group else app.rules.sign_in)
+    name, intent = key(called) or account["name"], {**account["intent"], "sent": told}
     return name, encoded(intent), moment(session, earlier or now), account["id"]
 
 

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.planning import Found, Plan, Sent, judge_found
+from provision.core.ports import GROUP_NAME, OutsideError, Record, Refused, Throttled, Unauthorised, Unreachable
 from provision.core.ports import Outcome as Answer
-from provision.core.ports import OutsideError, Record, Refused, Throttled, Unauthorised, Unreachable
 from provision.core.retry import LOOK_UP_WAITS, Act, Decision
 from provision.core.vocabulary import OperationKind, OperationState, Outcome
 from provision.db import among, for_update, unlocked
@@ -140,9 +140,12 @@ def recover(session: Session, now: datetime, *, expired_only: bool = False) -> C
 def _doubt(app: App, operation: Row, account: Row, persons: Mapping[int, Row], now: datetime) -> Doubt:
     sent = account["intent"].get("sent", {})
     changes = {name: (pair[0], pair[1]) for name, pair in operation["changes"].items()}
-    values = {name: pair[1] for name, pair in changes.items() if name in app.rules.outbound.targets}
-    plan = Plan(OperationKind.CREATE, values=values, enabled=True, changes=changes)
-    case = Case(account, persons.get(account["user_id"]), plan)
+    group = account["group_id"] is not None
+    targets = (GROUP_NAME,) if group else app.rules.outbound.targets
+    values = {name: pair[1] for name, pair in changes.items() if name in targets}
+    plan = Plan(OperationKind.CREATE, values=values, enabled=True, group=group, changes=changes)
+    person = {"display_name": values.get(GROUP_NAME)} if group else persons.get(account["user_id"])
+    case = Case(account, person, plan)
     at = operation["sent_at"] or now
     mark = (app.correlation, account["correlation"]) if app.correlation and account["correlation"] else None
     return Doubt(Claimed(operation, case, operation["fence"] + 1, operation["attempts"], at), sent, mark)

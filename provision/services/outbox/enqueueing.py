@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.planning import WHOLE, Plan, idle
+from provision.core.ports import GROUP_NAME
 from provision.core.tables import Account
 from provision.core.vocabulary import Approval, Asks, Lifecycle, OperationKind, OperationState, Situation, key
 from provision.db import among, encoded, insert_many, moment, reserve, update_many
@@ -28,6 +29,7 @@ from provision.services.outbox.reckoning import (
     accounts,
     apps,
     blank,
+    blank_group,
     reckon,
     stands,
 )
@@ -106,6 +108,22 @@ def enqueue(
     return effects
 
 
+def enqueue_groups(
+    session: Session, tenant_id: int, ids: Collection[int], order: Order, *, connector_id: int | None = None
+) -> list[Effect]:
+    """The same for groups, in every app that takes them: one made here gets an account there."""
+    if not ids:
+        return []
+    session.flush()
+    effects: list[Effect] = []
+    for app in apps(session, tenant_id, order.kinds, connector_id, groups=True):
+        rows = accounts(session, app, among(session, ACCOUNTS.c.group_id, set(ids)), lock=True)
+        known = {row["group_id"] for row in rows}
+        rows += [blank_group(number) for number in sorted(set(ids) - known)]
+        effects += _put(session, app, reckon(session, app, rows), order)
+    return effects
+
+
 def enqueue_accounts(session: Session, app: App, ids: Collection[int], order: Order) -> list[Effect]:
     """The same for accounts that exist already."""
     session.flush()
@@ -157,7 +175,7 @@ def _put(session: Session, app: App, cases: Sequence[Case], order: Order) -> lis
 
 def within_scope(app: App, case: Case) -> Case:
     """A new account is made only where its domain is at home."""
-    if case.plan.kind is not OperationKind.CREATE or not app.domains:
+    if case.plan.kind is not OperationKind.CREATE or case.plan.group or not app.domains:
         return case
     domain = key(case.plan.values.get(app.rules.sign_in)).rpartition("@")[2]
     if domain in app.domains:
@@ -173,12 +191,13 @@ def _make_absent(session: Session, app: App, cases: Sequence[Case], order: Order
     rows = []
     for number, case in zip(numbers, cases, strict=True):
         correlation = base64.b32encode(order.token_bytes(10)).decode()
-        name = key(case.plan.values.get(app.rules.sign_in))
+        name = key(case.plan.values.get(GROUP_NAME if case.plan.group else app.rules.sign_in))
+        owner = (case.account["user_id"], case.account["group_id"])
         rows.append(
-            (number, app.tenant_id, app.id, case.account["user_id"], name, correlation, Situation.ABSENT.value,
+            (number, app.tenant_id, app.id, *owner, name, correlation, Situation.ABSENT.value,
              *(encoded({}) for _ in range(4)), False)
         )  # fmt: skip
-    columns = ("id", "tenant_id", "connector_id", "user_id", "name", "correlation", "situation")
+    columns = ("id", "tenant_id", "connector_id", "user_id", "group_id", "name", "correlation", "situation")
     insert_many(session, ACCOUNTS, (*columns, "verdict", "standing", "observed", "absorbed", "stale"), rows)
     return numbers
 

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from provision.core import protection
 from provision.core.mapping import compile_inbound, compile_outbound
-from provision.core.planning import Brake, Person, Plan, Rules, There, plan
+from provision.core.planning import Brake, Gathering, Person, Plan, Rules, There, plan, plan_group
 from provision.core.ports import Attribute
 from provision.core.scoping import Scope, scope_of
 from provision.core.tables import Account, Connector, Drift, Operation, User
@@ -30,6 +30,7 @@ from provision.core.vocabulary import (
 )
 from provision.db import among, for_update
 from provision.services import mappings
+from provision.services.outbox.gathering import gatherings
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 OPERATIONS: sa.Table = Operation.__table__  # type: ignore[attr-defined]
@@ -45,7 +46,7 @@ IN_FLIGHT = (OperationState.RUNNING, OperationState.UNKNOWN)
 HOLD = 10.0
 LONGEST_HOLD = 60.0
 _ACCOUNT = (
-    "id", "user_id", "anchor", "name", "correlation", "situation", "enabled", "standing", "observed", "absorbed",
+    "id", "user_id", "group_id", "anchor", "name", "correlation", "situation", "enabled", "standing", "observed", "absorbed",
     "removed", "declined", "intent", "pushed", "sent_at", "stale",
 )  # fmt: skip
 _USER = ("id", "lifecycle", "extra", "manager_id", "deleted_at", *USER_ATTRIBUTES)
@@ -56,7 +57,8 @@ Row = Mapping[str, Any]
 class App:
     """What of an app a plan and its way out depend on.
 
-    ``correlation``: the attribute that marks what we create; ``reads``: the outside names that matter to the mapping.
+    ``correlation``: the attribute that marks what we create; ``reads``: the outside names that matter to the mapping;
+    ``groups``: groups and their members follow.
     """
 
     id: int
@@ -73,6 +75,7 @@ class App:
     schema: tuple[Attribute, ...]
     reads: tuple[str, ...]
     recycles: bool = True
+    groups: bool = False
     meant: Scope = Scope()  # noqa: RUF009 - frozen, so one serves all
 
     @property
@@ -103,6 +106,8 @@ class Case:
     def names(self) -> dict[str, Any]:
         """What the log calls them."""
         person = self.person or {}
+        if self.plan.group:
+            return {"user": person.get("display_name") or self.account["name"], "address": "", "group": True}
         full = " ".join(part for part in (person.get("given_name"), person.get("surname")) if part)
         shown = person.get("display_name") or full or person.get("email") or self.account["name"]
         return {"user": shown, "address": person.get("email") or self.account["name"]}
@@ -147,18 +152,28 @@ def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> 
         correlation=scope.get("correlation") or spec.correlation,
         schema=schema,
         recycles=spec.recycles,
+        groups=_takes_groups(spec, connector),
         meant=scope_of(scope),
         reads=tuple(dict.fromkeys((*compile_inbound(rows).attributes, *rules.outbound.targets))),
     )
 
 
-def apps(session: Session, tenant_id: int, kinds: Mapping[Any, Any], only: int | None = None) -> list[App]:
-    """The apps of a tenant to which anything can be carried, in their order."""
+def _takes_groups(spec: Any, connector: Connector) -> bool:
+    """Whether somebody wants it, and the application did not say that it keeps none."""
+    able = (connector.facts.get("abilities") or {}).get("groups", True)
+    return bool(spec.groups_if and connector.config.get(spec.groups_if) and able)
+
+
+def apps(
+    session: Session, tenant_id: int, kinds: Mapping[Any, Any], only: int | None = None, *, groups: bool = False
+) -> list[App]:
+    """The apps of a tenant to which anything can be carried, in their order; ``groups``: those that groups follow to."""
     query = select(Connector).where(Connector.tenant_id == tenant_id)
     if only is not None:
         query = query.where(Connector.id == only)
     rows = session.exec(query.order_by(col(Connector.position), col(Connector.id))).all()
-    return [app_of(session, row, kinds) for row in rows if kinds[row.kind].is_target]
+    wanted = (row for row in rows if not groups or _takes_groups(kinds[row.kind], row))
+    return [app_of(session, row, kinds) for row in wanted if kinds[row.kind].is_target]
 
 
 def accounts(session: Session, app: App, *conditions: Any, lock: bool = False) -> list[Row]:
@@ -189,13 +204,29 @@ def blank(user_id: int) -> Row:
     return {**row, **empty, "name": "", "stale": False, "situation": Situation.ABSENT, "user_id": user_id}
 
 
+def blank_group(group_id: int) -> Row:
+    """The same for a group."""
+    return {**blank(0), "user_id": None, "group_id": group_id}
+
+
 def reckon(session: Session, app: App, rows: Collection[Row]) -> list[Case]:
     """What is due for each of these accounts, in their order, in a handful of statements whatever their number."""
     met = drifts(session, (row["id"] for row in rows))
-    return [
-        Case(row, stored, plan(person, replace(there, drifts=met.get(row["id"], {})), app.rules) if person else Plan())
-        for row, stored, person, there in sides(session, app, rows)
-    ]
+    groups = gatherings(session, app.tenant_id, app.id, (row["group_id"] for row in rows))
+    cases = []
+    for row, stored, person, there in sides(session, app, rows):
+        if row["group_id"] is not None:
+            cases.append(_group_case(app, row, groups.get(row["group_id"]), there))
+            continue
+        judged = replace(there, drifts=met.get(row["id"], {}))
+        cases.append(Case(row, stored, plan(person, judged, app.rules) if person else Plan()))
+    return cases
+
+
+def _group_case(app: App, row: Row, group: Gathering | None, there: There) -> Case:
+    """A group is called in the log where a person would be. What is there stays as it is once groups no longer follow."""
+    due = plan_group(group, there, app.rules.features) if group and app.groups else Plan(group=True)
+    return Case(row, {"display_name": group.name} if group else None, due)
 
 
 def sides(session: Session, app: App, rows: Collection[Row]) -> Iterator[tuple[Row, Row | None, Person | None, There]]:

@@ -13,8 +13,9 @@ from sqlmodel import Session
 from provision.core.scoping import Condition, Scope
 from provision.core.vocabulary import Lifecycle, OperationKind, WhenLeft
 from provision.db import among
-from provision.services.outbox.enqueueing import Effect, Order, enqueue, within_scope
-from provision.services.outbox.reckoning import ACCOUNTS, USERS, App, Case, accounts, app_of, blank, reckon
+from provision.services.outbox.enqueueing import Effect, Order, enqueue, enqueue_groups, within_scope
+from provision.services.outbox.gathering import every
+from provision.services.outbox.reckoning import ACCOUNTS, USERS, App, Case, accounts, app_of, blank, blank_group, reckon
 
 MOVES = (OperationKind.CREATE, OperationKind.ENABLE, OperationKind.DISABLE, OperationKind.DELETE)
 SAMPLE = 5
@@ -26,11 +27,12 @@ class WouldMove:
     """By kind of change, whose account it would meet: ids of people, and the first few by name."""
 
     people: dict[OperationKind, list[int]] = field(default_factory=dict)
+    groups: list[int] = field(default_factory=list)
     sample: dict[OperationKind, list[tuple[int, str]]] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
-        return sum(len(ids) for ids in self.people.values())
+        return sum(len(ids) for ids in self.people.values()) + len(self.groups)
 
     def add(self, kind: OperationKind, case: Case) -> None:
         number = case.account["user_id"]
@@ -61,6 +63,8 @@ def would_move(
             kind = judged.plan.kind
             if kind in MOVES and judged.plan.fingerprint != case.account["declined"]:
                 found.add(kind, judged)
+    if app.groups:
+        found.groups = _groups(session, app)
     return found
 
 
@@ -68,10 +72,23 @@ def plan_these(session: Session, connector: Any, kinds: Mapping[Any, Any], order
     """Enqueue what the kept rule asks for; each of it waits for review, whatever the app says."""
     found = would_move(session, connector, kinds)
     ids = [number for numbers in found.people.values() for number in numbers]
-    if not ids:
-        return []
     asked = replace(order, review=True)
-    return enqueue(session, connector.tenant_id, ids, asked, connector_id=connector.id)
+    effects = enqueue(session, connector.tenant_id, ids, asked, connector_id=connector.id) if ids else []
+    return effects + enqueue_groups(session, connector.tenant_id, found.groups, asked, connector_id=connector.id)
+
+
+def _groups(session: Session, app: App) -> list[int]:
+    """The groups that are not in that app as they are here."""
+    found = []
+    ids = every(session, app.tenant_id)
+    for start in range(0, len(ids), _CHUNK):
+        some = ids[start : start + _CHUNK]
+        rows = accounts(session, app, among(session, ACCOUNTS.c.group_id, some))
+        known = {row["group_id"] for row in rows}
+        cases = reckon(session, app, [*rows, *(blank_group(number) for number in some if number not in known)])
+        due = (case for case in cases if case.plan.kind and case.plan.fingerprint != case.account["declined"])
+        found += [case.account["group_id"] for case in due]
+    return found
 
 
 def _everybody(session: Session, app: App) -> Iterator[list[Any]]:

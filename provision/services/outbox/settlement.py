@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from provision.core.planning import Plan, answered, sending, sent, settled_down
-from provision.core.ports import MANAGER, Appearance, Outcome, OutsideError, Record
+from provision.core.ports import GROUP_NAME, MANAGER, Appearance, Outcome, OutsideError, Record
 from provision.core.tables import Connector
 from provision.core.vocabulary import ConnectorState, OperationKind, OperationState, Situation, key
 from provision.core.vocabulary import Outcome as Ending
@@ -21,6 +21,7 @@ from provision.db import among, encoded, moment, update_many
 from provision.services import events
 from provision.services.outbox.claiming import Claimed
 from provision.services.outbox.enqueueing import NOBODY_ASKED, Order, enqueue_accounts, waiting
+from provision.services.outbox.gathering import of_people
 from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, USERS, WAITING, App, Row, accounts
 
 TRY_QUARANTINE = timedelta(hours=1)
@@ -96,6 +97,8 @@ class Settlement:
         update_many(self.session, ACCOUNTS, ("pushed",), [(encoded(told), one) for one, told in self.pushed.items()])
         self.closed, self.seen, self.pushed = [], [], {}
         again = self.again | set(self._reports())
+        if self.app.groups:
+            again |= set(of_people(self.session, self.app.id, self.made))
         if again:
             enqueue_accounts(self.session, self.app, again, self.order)
         for late in self.late:
@@ -157,7 +160,7 @@ class Settlement:
         if account["anchor"] is not None:
             return bool(account["anchor"] == record.anchor)
         others = self.holders.get(record.anchor, ())
-        if any(other["user_id"] is not None for other in others):
+        if any(other["user_id"] is not None or other["group_id"] is not None for other in others):
             return False
         for other in others:
             self.session.execute(sa.delete(ACCOUNTS).where(ACCOUNTS.c.id == other["id"]))
@@ -173,7 +176,8 @@ class Settlement:
         base = record.values if fresh else {name: observed.get(name) for name in moved}
         standing, absorbed = {**account["standing"], **look.standing}, {**account["absorbed"], **base}
         told = [encoded(part) for part in (standing, observed, absorbed, intent, self.answered(one))]
-        name, at = key(look.name) or account["name"], moment(self.session, self.now)
+        called = observed.get(GROUP_NAME) if account["group_id"] else look.name
+        name, at = key(called) or account["name"], moment(self.session, self.now)
         situation = Situation.LINKED.value
         self.seen.append((record.anchor, name, look.enabled, *told, None, at, situation, None, account["id"]))
 

@@ -85,7 +85,8 @@ def done(work: Settlement, one: Result, action: str) -> None:
     work.counts["done"] += 1
     if one.kind in (OperationKind.CREATE, OperationKind.RESTORE):
         # Whoever reports to them can be told so from now on, and what was edited meanwhile follows.
-        work.made.add(account["user_id"])
+        if account["user_id"] is not None:
+            work.made.add(account["user_id"])
         if not one.outcome.left:
             work.again.add(account["id"])
     if one.outcome.left and account["id"] not in work.behind:

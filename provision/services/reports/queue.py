@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.ports import LICENCES, MANAGER
-from provision.core.tables import Account, Connector, Operation, User
+from provision.core.tables import Account, Connector, Group, Operation, User
 from provision.core.vocabulary import Asks, OperationKind, OperationState
 from provision.db import among
 from provision.services.outbox.reckoning import stands
@@ -33,6 +33,7 @@ _OPERATIONS: sa.Table = Operation.__table__  # type: ignore[attr-defined]
 _ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 _CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
 _USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
+_GROUPS: sa.Table = Group.__table__  # type: ignore[attr-defined]
 _UNFINISHED = tuple(
     state.value
     for state in (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
@@ -64,7 +65,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One operation with the person it is about. ``error``: a remedy's code and blanks; ``retries_at``: by itself, when."""
+    """One operation with the person, or the group, it is about.
+
+    ``error``: a remedy's code and blanks; ``retries_at``: by itself, when.
+    """
 
     id: int
     view: View
@@ -73,6 +77,7 @@ class Item:
     user_id: int | None
     user: str
     address: str
+    group: bool
     account_id: int
     app_id: int
     app: str
@@ -242,11 +247,13 @@ def _items(session: Session, tenant_id: int, kinds: Mapping[Any, Any], where: It
             _ACCOUNTS.c.name.label("sign_in"),
             _CONNECTORS.c.name.label("app"),
             _USERS.c.id.label("user_id"),
+            _GROUPS.c.name.label("group"),
             *(_USERS.c[name] for name in people),
         )
         .join(_ACCOUNTS, _ACCOUNTS.c.id == _OPERATIONS.c.account_id)
         .join(_CONNECTORS, _CONNECTORS.c.id == _OPERATIONS.c.connector_id)
         .outerjoin(_USERS, _USERS.c.id == _ACCOUNTS.c.user_id)
+        .outerjoin(_GROUPS, _GROUPS.c.id == _ACCOUNTS.c.group_id)
         .where(_OPERATIONS.c.tenant_id == tenant_id, *where)
         .order_by(_OPERATIONS.c.id)
         .limit(limit)
@@ -278,8 +285,9 @@ def _item(row: Any, labels: Mapping[str, str], bosses: Mapping[tuple[int, str], 
         kind=OperationKind(row["kind"]),
         state=OperationState(row["state"]),
         user_id=row["user_id"],
-        user=shown({**row, "id": row["user_id"]}) if row["user_id"] else row["sign_in"],
-        address=row["email"] or row["sign_in"],
+        user=shown({**row, "id": row["user_id"]}) if row["user_id"] else row["group"] or row["sign_in"],
+        address="" if row["group"] else row["email"] or row["sign_in"],
+        group=row["group"] is not None,
         account_id=row["account_id"],
         app_id=row["connector_id"],
         app=row["app"],

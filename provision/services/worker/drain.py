@@ -230,6 +230,8 @@ class _Drain:
         return _Landed(outcomes=outcomes, ms=round((time.monotonic() - began) * 1000))
 
     def _look(self, app: App, doubt: Doubt) -> Look:
+        if doubt.claimed.plan.group:
+            return self._look_for_group(doubt)
         name = doubt.sent.get(app.rules.sign_in) or doubt.claimed.case.account["name"]
         try:
             by_mark = self._find(app, *doubt.mark) if doubt.mark else None
@@ -240,6 +242,16 @@ class _Drain:
             log.exception("a look-up broke", connector=self.connector_id)
             return Look(error=Unreachable("internal", sent=False))
         return Look(by_mark, by_name)
+
+    def _look_for_group(self, doubt: Doubt) -> Look:
+        """By its mark alone: names of groups are nobody's own."""
+        try:
+            return Look(self.port.find_group(*doubt.mark) if doubt.mark else None)
+        except OutsideError as error:
+            return Look(error=error)
+        except Exception:
+            log.exception("a look-up broke", connector=self.connector_id)
+            return Look(error=Unreachable("internal", sent=False))
 
     def _find(self, app: App, attribute: str, value: str) -> Record | None:
         found: Record | None = self.port.find(app.reads, **{attribute: value})
