@@ -46,7 +46,7 @@ class Hub:
         return replace(self.house.ways(), connect=self.connect, sleep=sleep, chance=lambda: 0.5, **changes)
 
     def connect(self, row: Connector) -> Source:
-        if row.kind is not Kind.SCIM:
+        if row.kind != Kind.SCIM:
             return self.house.connect(row)
         return second.port(self.house, row, self.clock)
 
@@ -230,7 +230,7 @@ def test_a_target_that_is_down_is_knocked_at_a_few_times_and_then_rests(hub: Hub
     memory = worker.Memory(clock=lambda: hub.clock().timestamp())
 
     def connect(row: Connector) -> Any:
-        return Down(hub.connect(row)) if down and row.kind is Kind.SCIM else hub.connect(row)
+        return Down(hub.connect(row)) if down and row.kind == Kind.SCIM else hub.connect(row)
 
     ways = replace(hub.ways(), connect=connect)
     for _ in range(10):
