@@ -39,7 +39,7 @@ from provision.services import activation, connectors, mail, tenants, users, wor
 from provision.services.outbox import Order
 from tests import office as places
 from tests import populate
-from tests.fakes.postoffice import Manners, PostOffice
+from tests.fakes.postoffice import PostOffice, moody
 from tests.services.test_activation import FACTS, somebody
 
 BAD = timedelta(minutes=30)
@@ -56,26 +56,6 @@ class Clock:
         return self.now
 
 
-def moods(number: int, clock: Clock, began: datetime) -> Manners:
-    """How one recipient is treated: one in ten refused, and until the bad half hour is over most others put off."""
-
-    def bad() -> bool:
-        return clock.now - began < BAD
-
-    kind = number % 10
-    if kind == 0:
-        return Manners(rcpt=lambda _: "550 5.1.1 no such mailbox")
-    if kind in (1, 2, 3):
-        return Manners(rcpt=lambda _: "450 4.2.0 greylisted" if bad() else "250 OK")
-    if kind == 4:
-        return Manners(stall=lambda _: "rcpt" if bad() else "")
-    if kind == 5:
-        return Manners(hang_up=lambda attempt: "data" if attempt == 1 else "")
-    if kind == 6:
-        return Manners(rcpt=lambda attempt: "421 4.3.2 come back later" if attempt == 1 else "250 OK")
-    return Manners()
-
-
 def run(folder: Path, number: int, seconds: float) -> dict[str, Any]:
     settings = Settings(_env_file=None, data_dir=folder / "data")  # type: ignore[call-arg]
     house = open_house(settings)
@@ -85,8 +65,13 @@ def run(folder: Path, number: int, seconds: float) -> dict[str, Any]:
     mailing = _mailing_tenant(house, number)
     with PostOffice() as post_office, _carrying(house):
         clock = Clock(house.now())
+        began = clock.now
+
+        def bad() -> bool:
+            return clock.now - began < BAD
+
         for each in range(number):
-            post_office.manners[f"p{each}@home.example"] = moods(each, clock, clock.now)
+            post_office.manners[f"p{each}@home.example"] = moody(each, bad)
         server = read_server(post_office.url)
         assert server is not None
         post = replace(house.post(), mailer=SmtpMailer("provision@contoso.example", server, answer=0.3), now=clock)

@@ -75,6 +75,22 @@ def first(number: int, answer: str, then: str = ACCEPT) -> Callable[[int], str]:
     return lambda attempt: answer if attempt <= number else then
 
 
+def moody(number: int, bad: Callable[[], bool]) -> Manners:
+    """How one of many recipients is treated: one in ten refused, and while times are bad most others put off."""
+    kind = number % 10
+    if kind == 0:
+        return Manners(rcpt=always("550 5.1.1 no such mailbox"))
+    if kind in (1, 2, 3):
+        return Manners(rcpt=lambda _: "450 4.2.0 greylisted" if bad() else ACCEPT)
+    if kind == 4:
+        return Manners(stall=lambda _: "rcpt" if bad() else "")
+    if kind == 5:
+        return Manners(hang_up=first(1, "data", then=""))
+    if kind == 6:
+        return Manners(rcpt=first(1, "421 4.3.2 come back later"))
+    return Manners()
+
+
 @dataclass
 class PostOffice:
     """The server and its pigeonholes; ``with PostOffice() as office``."""
