@@ -1,6 +1,7 @@
 """Every letter in every language, byte by byte as it travels: what mail programs show and what spam filters look at."""
 
 import quopri
+import random
 import re
 from dataclasses import replace
 from email import message_from_bytes, policy
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.core.letters import Letter, Words
-from provision.core.vocabulary import MailTemplate
+from provision.core.letters import Letter, Seal, Words
+from provision.core.logos import LARGEST, Logo
+from provision.core.vocabulary import MailTemplate, PictureKind
 from provision.mailer import FolderMailer
 from tests.core.test_letters import EVERY, LINK, VALUES, letter
 from tests.test_mailer import ENVELOPE, HOSTILE, SENDER
@@ -125,3 +127,24 @@ def test_whatever_an_organisation_is_called_there_is_one_sender_and_one_recipien
     assert [one.addr_spec for one in message["Reply-To"].addresses] == [ENVELOPE.reply_to]
     assert raw.split(b"\r\n\r\n")[0].isascii()
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+
+
+def test_a_letter_with_a_logo_brings_it_along_and_still_loads_nothing(tmp_path: Path) -> None:
+    """A picture on a server would tell when a mail was opened, and programs ask before they show it."""
+    content = random.Random(1).randbytes(LARGEST)
+    seal = Seal(Logo(PictureKind.PNG, 200, 60, "0" * 64), content, "https://provision.example/logo")
+    said = letter(seal=seal)
+    raw = travelling(tmp_path, said)
+    message = read(raw)
+    plain, related = message.iter_parts()
+    assert (plain.get_content_type(), related.get_content_type()) == ("text/plain", "multipart/related")
+    html, picture = related.iter_parts()
+    assert isinstance(html, EmailMessage)
+    assert set(re.findall(r'src="([^"]+)"', html.get_content())) == {f"cid:{seal.cid}"}
+    assert "https://provision.example/logo" not in html.get_content()
+    assert picture["Content-ID"] == f"<{seal.cid}>"
+    assert picture.get_content_disposition() == "inline"
+    assert picture.get_payload(decode=True) == content
+    assert raw.isascii()
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 78
+    assert set(message.keys()) == HEADERS
