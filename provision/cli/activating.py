@@ -6,11 +6,10 @@ from typing import Any
 import click
 
 from provision.cli.common import ACTOR, house, json_option, tenant
-from provision.cli.shown import dump, sentence, table
+from provision.cli.shown import dump, plain, say, sentence, table
 from provision.core.vocabulary import Invited
-from provision.services import activation, users
+from provision.services import activation, mail, users
 from provision.services.activation import Issued, Line, Sending, Wanted
-from provision.services.errors import Invalid
 
 
 @click.group("activation")
@@ -25,9 +24,9 @@ def activation_group() -> None:
 @json_option
 def send(slug: str, who: tuple[str, ...], not_invited: bool, as_json: bool) -> None:
     """Send people a link each. Exit status 1 when somebody was refused; the others are sent theirs."""
-    at_home, owner = house(), tenant(slug)
     if bool(who) == not_invited:
-        raise Invalid({"USER": "nothing_chosen"})
+        raise click.UsageError("name the people, or say --not-invited for everybody who was not sent a link yet")
+    at_home, owner = house(), tenant(slug)
     with at_home.db.writing() as session:
         wanted = _people(session, owner.id or 0, who)
         if not_invited:
@@ -73,11 +72,16 @@ def status(slug: str, who: tuple[str, ...], state: str | None, as_json: bool) ->
         chosen = set(_people(session, owner.id or 0, who))
         wanted = Wanted(state=Invited(state) if state else None, limit=500)
         found = [line for line in _lines(session, owner.id or 0, wanted) if not chosen or line.user_id in chosen]
+        paced = mail.paced(session, owner.id or 0)
     if as_json:
         dump([_line(one) for one in found])
     else:
         columns = ("Id", "Name", "State", "Since", "To", "Why not")
         table(columns, [(one.user_id, one.name, one.state, one.at, one.address, _why(one)) for one in found])
+        if paced:
+            say(
+                f"{sentence('mail_paced', {'n': paced.limit})} Waiting: {paced.number}, until {plain(paced.until)} UTC."
+            )
 
 
 def _lines(session: Any, tenant_id: int, wanted: Wanted) -> Iterator[Line]:
@@ -97,6 +101,8 @@ def _people(session: Any, tenant_id: int, who: Sequence[str]) -> list[int]:
 
 
 def _why(one: Issued | Line) -> str | None:
+    if isinstance(one, Line) and one.waits and one.state is Invited.QUEUED:
+        return sentence("activation_waits", {})
     return sentence(one.code, one.params) if one.code else None
 
 

@@ -221,7 +221,7 @@ def _told(bearer: Bearer | None, result: Redeemed, rules: Any) -> Response:
         place = "again" if result.code == "password_differs" else "password"
         return _form(bearer, status=422, rules=rules, errors={place: remedy})
     status = 429 if result.code == "activation_tries" else 503 if result.answer in (Answer.LATER, Answer.DOUBT) else 422
-    return _form(bearer, status=status, rules=rules, notice=remedy)
+    return _form(bearer, status=status, notice=remedy)  # the fields are empty again, so nothing is met
 
 
 def _finished(bearer: Bearer, result: Redeemed) -> Response:
