@@ -22,6 +22,7 @@ from provision.web import guard, moves, people
 from provision.web.page import after, house, page
 
 bp = Blueprint("licences", __name__)
+_UNKNOWN = "no_such_licence"
 
 
 @bp.get("/t/<tenant>/users/<int:user>/licences")
@@ -41,9 +42,9 @@ def change(user: int) -> Response:
         done = _done([user], give=request.form.get("do") == "give")
         if done.refused:
             raise ServiceError(next(iter(done.refused.values())))
-    except NotFound:
-        raise
     except ServiceError as error:
+        if isinstance(error, NotFound) and error.code != _UNKNOWN:
+            raise
         return _shelves(user, error)
     people.told(done.effects)
     return after(url_for("licences.show", user=user), _("Noted here; the app follows."))
@@ -75,7 +76,7 @@ def many() -> Response:
 def _done(ids: Sequence[int], *, give: bool) -> Assigned:
     at, app, sku = house(), _app(), request.form.get("sku", "")[:100]
     if app is None or not sku:
-        raise ServiceError("no_such_licence")
+        raise ServiceError(_UNKNOWN)
     order = people.order()
     if give:
         return licences.give(at.db.writing, at.connect, g.tenant.id, app, ids, sku, order)
@@ -87,13 +88,17 @@ def _shelves(user: int, error: ServiceError | None = None) -> Response:
         person = _person(session, user)
         name, location = users.shown(person.model_dump()), person.usage_location
     found = licences.shelves(house().db.reading, house().connect, g.tenant.id, user)
+    with house().db.reading() as session:
+        deaf = [shelf.app_id for shelf in found if not licences.carries_location(session, g.tenant.id, shelf.app_id)]
     return page(
         "licences/show.html",
-        status=error.status if error else 200,
+        status=_status(error),
         user=user,
         name=name,
         location=location,
         shelves=[(shelf, _said(shelf.trouble), _said(shelf.waits)) for shelf in found],
+        deaf=deaf,
+        chosen=(_app(), request.form.get("sku", "")[:100]),
         refusal=explain(error.code, error.params) if error else None,
         may_operate=g.role != Role.AUDITOR,
     )
@@ -116,7 +121,7 @@ def _bulk(ids: list[int], error: ServiceError | None = None) -> Response:
     lacking = [n for n, code in forecast.refused.items() if code == "usage_location_missing"] if forecast else []
     return page(
         "licences/many.html",
-        status=error.status if error else 200,
+        status=_status(error),
         ids=ids,
         names=names,
         apps=choices,
@@ -129,6 +134,11 @@ def _bulk(ids: list[int], error: ServiceError | None = None) -> Response:
         lacking=lacking,
         refusal=explain(error.code, error.params) if error else None,
     )
+
+
+def _status(error: ServiceError | None) -> int:
+    """A licence that is not there is a field that is wrong, and no page that is missing."""
+    return 200 if error is None else 422 if error.code == _UNKNOWN else error.status
 
 
 def _names(session: Session, ids: Sequence[int]) -> list[str]:

@@ -26,7 +26,6 @@ from provision.web.page import after, house, page
 bp = Blueprint("moves", __name__)
 
 TYPED_ABOVE = 25
-_ALONE = ("email", "username", "employee_id")
 
 
 @bp.get("/t/<tenant>/users/<int:user>/<how>")
@@ -66,7 +65,7 @@ def bulk() -> Response:
     try:
         with house().db.writing() as session:
             ids = chosen(session)
-            if not request.form.get("sure"):
+            if not request.form.get("sure") or (how == "edit" and not _as_shown()):
                 return _bulk_page(session, how, ids)
             done = _edit_many(session, ids) if how == "edit" else _move_many(session, Move(how), ids)
     except NotFound:
@@ -191,8 +190,12 @@ def _filter() -> users.Query:
 
 
 def _bulk_page(session: Session, how: str, ids: list[int], error: ServiceError | None = None) -> Response:
-    fates, preview = foreseeing.of_edit(session, g.tenant.id, house().kinds, ids), None
-    if how != "edit":
+    preview, edited = None, None
+    if how == "edit":
+        edited, error = _foresee(session, ids, error)
+        concerned = edited.going if edited else ()
+        fates = foreseeing.of_edit(session, g.tenant.id, house().kinds, concerned, request.form.get("attribute"))
+    else:
         preview = users.preview_many(session, g.tenant.id, ids, Move(how), owner=g.role == Role.OWNER)
         going = [number for number in ids if number not in preview.refused]
         fates = foreseeing.of_move(session, g.tenant.id, house().kinds, going, Move(how))
@@ -205,15 +208,42 @@ def _bulk_page(session: Session, how: str, ids: list[int], error: ServiceError |
         number=preview.number if preview else len(ids),
         sample=preview.sample if preview else _sample(session, ids),
         token=preview.token if preview else "",
+        edited=edited,
         refused=[(explain(code), n) for code, n in Counter(preview.refused.values()).items()] if preview else [],
         fates=fates,
-        attributes=[(name, label) for name, label in known.items() if name not in _ALONE],
+        attributes=[(name, label) for name, label in known.items() if name not in users.ALONE],
         chosen=request.form.get("attribute", ""),
         value=request.form.get("value", ""),
         typed_above=TYPED_ABOVE,
-        errors={"value": next(iter(said(error).values()), "")} if isinstance(error, Invalid) else {},
+        errors=_at_the_field(error) if isinstance(error, Invalid) else {},
         refusal=explain(error.code, error.params) if error and not isinstance(error, Invalid) else None,
     )
+
+
+def _at_the_field(error: Invalid) -> dict[str, str]:
+    """An attribute that is missing stands at its own field; whatever is wrong with the value, at the value's."""
+    return {name if name == "attribute" else "value": words for name, words in said(error).items()}
+
+
+def _as_shown() -> bool:
+    """Whether the value is the one that was shown with what it means; what shows nothing (a script) leaves it out."""
+    seen = request.form.get("seen")
+    return seen is None or seen == f"{request.form.get('attribute', '')}={request.form.get('value', '')}"
+
+
+def _foresee(
+    session: Session, ids: list[int], error: ServiceError | None
+) -> tuple[users.EditPreview | None, ServiceError | None]:
+    """What the value in the form would change, once there is one; and what is wrong with it."""
+    attribute = request.form.get("attribute", "")
+    if error or not attribute or "value" not in request.form:
+        unchosen = "seen" in request.form and not attribute
+        return None, error or (Invalid({"attribute": "required"}) if unchosen else None)
+    try:
+        given = {attribute: request.form.get("value", "")}
+        return users.preview_edit(session, g.tenant.id, ids, given, people.order()), None
+    except Invalid as wrong:
+        return None, wrong
 
 
 def _bulk_again(how: str, error: ServiceError) -> Response:

@@ -188,7 +188,7 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
 def _pair(name: str, was: Any, now: Any) -> tuple[str, Any, Any]:
     if name in ("enabled", label("enabled")):
         said = {True: _("allowed"), False: _("blocked")}
-        was, now = said.get(was), said.get(now)
+        was, now = said.get(was, was), said.get(now, now)
     return str(_(names.outside(name))), was, now
 
 

@@ -157,3 +157,61 @@ ANY = st.builds(Change, st.text(), st.none() | st.text(), st.none() | st.text())
 @given(one=ANY, other=ANY)
 def test_equal_fingerprints_mean_equal_differences(one: Change, other: Change) -> None:
     assert (one.fingerprint == other.fingerprint) == (one == other)
+
+
+ALLOWED, BLOCKED = Change("enabled", "allowed", "blocked"), Change("enabled", "blocked", "allowed")
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "enabled", "found"),
+    [
+        (Lifecycle.ACTIVE, False, [BLOCKED]), (Lifecycle.SUSPENDED, True, [ALLOWED]), (Lifecycle.ACTIVE, True, []),
+        (Lifecycle.SUSPENDED, False, []), (Lifecycle.ACTIVE, None, []), (Lifecycle.STAGED, True, []),
+        (Lifecycle.LEFT, True, []),
+    ],
+)  # fmt: skip
+def test_the_lifecycle_owns_whether_signing_in_is_allowed(lifecycle: Lifecycle, enabled: bool, found: Any) -> None:
+    seen = There(Situation.LINKED, "a", enabled, base={"enabled": not enabled})
+    assert differing(Person(lifecycle, {}), seen, rules()) == found
+    assert all(moved_there(seen, one) for one in found)
+
+
+def test_a_switch_that_was_never_as_ours_wants_it_or_that_somebody_decided_about_is_no_drift() -> None:
+    seen = There(Situation.LINKED, "a", False, base={"enabled": False})
+    assert [moved_there(seen, one) for one in differing(person(), seen, rules())] == [False]
+    assert differing(person(), There(Situation.LINKED, "a", False, intent={"enabled": True}), rules()) == []
+    synced = There(Situation.LINKED, "a", False, base={"enabled": True}, protection=Protection(synced=True))
+    assert differing(person(), synced, rules()) == []
+
+
+def test_a_switch_that_was_left_alone_stays_until_somebody_decides_about_it() -> None:
+    left = {"enabled": (ALLOWED.fingerprint, "drift_left_alone")}
+    seen = There(Situation.LINKED, "a", True, drifts=left)
+    assert plan(person(Lifecycle.SUSPENDED), seen, rules()).kind is None
+    assert plan(person(Lifecycle.SUSPENDED), seen, rules()).here_only == {"enabled": "drift_left_alone"}
+    decided = There(Situation.LINKED, "a", True, drifts=left, intent={"by_hand": True})
+    assert plan(person(Lifecycle.SUSPENDED), decided, rules()).kind is OperationKind.DISABLE
+
+
+@pytest.mark.parametrize(
+    ("ours", "base", "theirs", "drifts", "goes"),
+    [
+        ("x", "a", "b", True, True),  # both moved: somebody chooses
+        ("a", "a", "b", False, False),  # only they moved: it comes in with the next import
+        ("b", "a", "a", False, True),  # only we moved: it goes out
+        ("b", "a", "b", False, False),
+    ],
+)
+def test_a_manager_drifts_where_both_sides_have_chosen_another(
+    ours: str, base: str, theirs: str, drifts: bool, goes: bool
+) -> None:
+    seen = There(Situation.LINKED, "a", True, observed={"manager": theirs}, base={"manager": base})
+    boss = Person(Lifecycle.ACTIVE, {}, manager=ours)
+    found = differing(boss, seen, rules())
+    assert found == ([Change("manager", theirs, ours)] if drifts else [])
+    assert plan(boss, seen, rules()).moves_manager is goes
+    held = There(
+        Situation.LINKED, "a", True, observed={"manager": theirs}, base={"manager": base},
+        drifts={one.attribute: (one.fingerprint, "drift_open") for one in found},
+    )  # fmt: skip
+    assert plan(boss, held, rules()).moves_manager is (goes and not drifts)

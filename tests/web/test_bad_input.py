@@ -6,8 +6,9 @@ import pytest
 from flask import Flask
 from sqlmodel import select
 
+from provision.core.ports import Taken
 from provision.core.tables import Mapping, Operation, User
-from provision.core.vocabulary import Lifecycle
+from provision.core.vocabulary import Lifecycle, OperationState
 from provision.house import House
 from provision.services import users
 from tests.cast import Browser, Cast, Clock
@@ -71,6 +72,58 @@ def test_it_is_said_at_the_field_and_the_form_stays_as_typed(
     assert words in answer.text
     assert "Deck &lt;b&gt;" in answer.text
     assert (len(people(desk)), operations(desk)) == (before, [])
+
+
+def test_a_username_that_somebody_has_is_said_before_the_click_and_is_no_refusal(ada: Browser, desk: Desk) -> None:
+    desk.present("other", username="jane")
+    assert "The username is also that of Other Here" in ada.post(f"{USERS}/look", JANE).text
+    assert ada.post(f"{USERS}/new", JANE).status_code == 303
+
+
+@pytest.mark.parametrize("taken", ["userPrincipalName", "mailNickname"])
+def test_what_turns_out_to_be_taken_there_blocks_with_its_remedy_and_makes_no_second(
+    ada: Browser, desk: Desk, taken: str
+) -> None:
+    ada.post(f"{USERS}/new", JANE)
+    desk.there.befall(Taken("value_taken", attribute=taken))
+    for _ in range(8):
+        desk.drain()
+        desk.clock.forward(minutes=6)
+        page = ada.get("/t/contoso/queue?show=blocked").text
+    (row,) = operations(desk)
+    assert (row.state, len(desk.there.people)) == (OperationState.BLOCKED, 0)
+    assert "Change the value" in page
+
+
+def test_a_directory_synced_account_is_read_only_and_that_is_known_before_the_click(ada: Browser, desk: Desk) -> None:
+    jane = desk.present("jane")
+    with desk.house.db.writing() as session:
+        account = desk.account(jane)
+        account.standing = {"synced": True}
+        session.add(account)
+    assert "Set by directory sync" in ada.get(f"{USERS}/{jane}/edit").text
+    form = {"version": "1", "surname": "Roe", "was-surname": "Here"}
+    answer = ada.post(f"{USERS}/{jane}/edit", form)
+    assert "changed here only" in ada.get(answer.location).text
+    assert [row.surname for row in people(desk)] == ["Roe"]
+    assert operations(desk) == []
+
+
+@pytest.mark.parametrize("how", ["disable", "delete"])
+def test_a_protected_account_is_named_before_the_click_and_left_to_an_owner(
+    enter: Any, cast: Cast, desk: Desk, how: str
+) -> None:
+    jane = desk.present("jane")
+    desk.connector(facts={**desk.connector().facts, "roles": {desk.account(jane).anchor: ["Global Administrator"]}})
+    ben = enter(cast.ben)
+    question = ben.get(f"{USERS}/{jane}/{how}").text
+    assert "This is an administrator’s account" in question
+    assert "Yes, " not in question
+    answer = ben.post(f"{USERS}/{jane}/{how}", {"version": "1"})
+    assert answer.status_code == 403
+    assert "Ask an owner" in answer.text
+    assert [row.lifecycle for row in people(desk)] == [Lifecycle.ACTIVE]
+    assert operations(desk) == []
 
 
 def test_quotes_and_markup_are_just_a_name(ada: Browser, desk: Desk) -> None:

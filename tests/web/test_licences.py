@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from sqlmodel import select
+import sqlalchemy as sa
+from sqlmodel import col, select
 
-from provision.core.tables import Operation, User
+from provision.core.tables import Mapping, Operation, User
 from provision.core.vocabulary import OperationState
 from provision.house import House
 from provision.services import licences, worker
@@ -79,6 +80,23 @@ def test_without_a_seat_nobody_is_given_one_and_the_number_that_is_short_is_said
     refused = ada.post(f"{USERS}/licences", {**form, "sure": "yes"})
     assert refused.status_code == 422
     assert "short 3. Nobody was given one." in refused.text or "short 2. Nobody" in refused.text
+    assert unsettled(house) == []
+
+
+@pytest.mark.parametrize("wrong", ["no seat", "unknown licence", "usage location not mapped"])
+def test_what_cannot_be_given_is_said_at_the_field_and_the_choice_stays(
+    ada: Browser, house: House, cast: Cast, staff: tuple[int, list[int]], wrong: str
+) -> None:
+    app, people = staff
+    sku = seats(house, cast, app, free=wrong != "no seat").sku if wrong != "unknown licence" else "NO_SUCH_PART"
+    if wrong == "usage location not mapped":
+        with house.db.writing() as session:
+            session.execute(sa.delete(Mapping).where(col(Mapping.ours) == "usage_location"))
+        assert "The usage location is not mapped" in ada.get(f"{USERS}/{people[0]}/licences").text
+    answer = ada.post(f"{USERS}/{people[0]}/licences", {"app": app, "sku": sku, "do": "give"})
+    assert answer.status_code == 422
+    assert f'id="f-sku-{app}-err"' in answer.text
+    assert wrong == "unknown licence" or f'value="{sku}" selected' in answer.text
     assert unsettled(house) == []
 
 

@@ -206,6 +206,38 @@ def test_everybody_means_whom_the_filters_fit(
     assert "Kim Lee" not in page
 
 
+def test_what_a_value_for_many_would_change_is_shown_with_number_and_sample_before_anything_does(
+    ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector, kim: User
+) -> None:
+    lou, max_ = (_person(house, cast, clock, office, name) for name in ("Lou", "Max"))
+    ada.post(f"{USERS}/bulk", {"do": "edit", "chosen": [lou.id], "sure": "yes", "attribute": "title", "value": "Mate"})
+    form = {"do": "edit", "chosen": [kim.id, lou.id, max_.id], "attribute": "title", "value": "Mate", "seen": ""}
+    page = ada.post(f"{USERS}/bulk", {**form, "sure": "yes"}).text
+    assert "2 people are changed here, at once." in page
+    assert "One has this value already." in page
+    assert "Kim Lee" in page
+    assert "Not mapped." in page
+    assert _hidden(page, "seen") == "title=Mate"
+    other = ada.post(f"{USERS}/bulk", {**form, "value": "Cook", "seen": "title=Mate", "sure": "yes"})
+    assert "3 people are changed here, at once." in other.text
+    done = ada.post(f"{USERS}/bulk", {**form, "seen": "title=Mate", "sure": "yes"})
+    assert "2 people were changed here." in ada.get(done.location).text
+    unchosen = ada.post(f"{USERS}/bulk", {**form, "attribute": ""})
+    assert (unchosen.status_code, 'id="f-attribute-err"' in unchosen.text) == (422, True)
+
+
+def test_undo_takes_back_those_of_the_same_click_for_whom_nothing_goes_out(
+    ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector, kim: User
+) -> None:
+    own = _person(house, cast, clock, office, "Own", synced=True)
+    page = ada.post(f"{USERS}/bulk", {"do": "disable", "chosen": [kim.id, own.id]}).text
+    form = {"do": "disable", "sure": "yes", "token": _hidden(page, "token"), "chosen": [kim.id, own.id]}
+    done = ada.post(f"{USERS}/bulk", form)
+    assert "2 people are disabled here." in ada.get(done.location).text
+    ada.post(f"{USERS}/undo")
+    assert set(_people(house).values()) == {Lifecycle.ACTIVE}
+
+
 def test_one_value_is_set_for_many(
     ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector, kim: User
 ) -> None:

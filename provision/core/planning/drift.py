@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from provision.core.mapping import Change, clean, would_change
-from provision.core.planning.plan import Person, Rules, There
+from provision.core.planning.plan import LEFT_SCOPE, Person, Rules, There, switched
+from provision.core.ports import ENABLED, MANAGER
 from provision.core.vocabulary import Lifecycle, Situation
 
 
@@ -32,23 +33,29 @@ def differing(person: Person, there: There, rules: Rules) -> list[Change]:
     """Tell what of an account differs from what the mapping owns: theirs, and ours which belongs there.
 
     Only what was read there counts. What comes in with the next import is none, nor is what a directory there owns; nobody
-    who has left drifts, and nothing that is gone.
+    who has left drifts, and nothing that is gone. Beside the mapping, the lifecycle owns whether signing in is allowed; and
+    whom they report to differs when both sides have chosen somebody since they agreed.
     """
     if there.situation is not Situation.LINKED or there.anchor is None or there.removed is not None:
         return []
     if person.lifecycle is Lifecycle.LEFT:
         return []
     found = would_change(rules.outbound, person.values, there.observed, base=there.base)
-    synced = there.protection.synced
-    return [
-        one for one in found if one.attribute in there.observed and (not synced or one.attribute in rules.while_synced)
-    ]
+    if there.protection.synced:
+        return [one for one in found if one.attribute in there.observed and one.attribute in rules.while_synced]
+    found = [one for one in found if one.attribute in there.observed]
+    return [*found, *_switch(person, there), *_manager(person, there)]
 
 
 def moved_there(there: There, change: Change) -> bool:
     """Tell whether the outside moved since both sides agreed. What never agreed is no drift but what is still to be sent."""
     base = there.base or {}
-    return change.attribute in base and clean(base[change.attribute]) != change.was
+    if change.attribute not in base:
+        return False
+    agreed = base[change.attribute]
+    if change.attribute == ENABLED:
+        return isinstance(agreed, bool) and switched(agreed, agreed).was != change.was
+    return clean(agreed) != change.was
 
 
 def compared(known: Mapping[str, str], found: Sequence[Change], drifted: Collection[str]) -> Compared:
@@ -62,3 +69,24 @@ def compared(known: Mapping[str, str], found: Sequence[Change], drifted: Collect
         moved=tuple(one for one in found if known.get(one.attribute, one.fingerprint) != one.fingerprint),
         over=tuple(name for name in known if name not in differs),
     )
+
+
+# -- Below: how ------------------------------------------------------------------------------------------------------------
+
+
+def _switch(person: Person, there: There) -> list[Change]:
+    """Whether signing in is allowed there, where it is not as the person's state here wants it and nothing is on its way."""
+    wanted = {Lifecycle.ACTIVE: True, Lifecycle.SUSPENDED: False}.get(person.lifecycle)
+    decided = there.intent.get(ENABLED) or there.intent.get(LEFT_SCOPE) or ENABLED in there.unsure
+    if not person.meant or decided or wanted is None or there.enabled in (None, wanted):
+        return []
+    return [switched(not wanted, wanted)]
+
+
+def _manager(person: Person, there: There) -> list[Change]:
+    """Whom they report to, where both sides moved: what only they moved comes in, what only we moved goes out."""
+    base, was = there.base or {}, there.observed.get(MANAGER)
+    if not person.manager_known or MANAGER in there.unsure or not {MANAGER} <= base.keys() & there.observed.keys():
+        return []
+    moved = base[MANAGER] not in (was, person.manager) and person.manager != was
+    return [Change(MANAGER, was, person.manager)] if moved else []

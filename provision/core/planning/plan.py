@@ -34,6 +34,7 @@ from provision.core.vocabulary import Feature, Lifecycle, OperationKind, Situati
 
 BY_HAND = "by_hand"
 LEFT_SCOPE = "left_scope"
+LEFT_ALONE = "drift_left_alone"
 
 FEATURE_OF: Mapping[OperationKind, Feature] = {
     OperationKind.CREATE: Feature.CREATE,
@@ -272,10 +273,25 @@ def _wanted_enabled(person: Person, there: There) -> bool | None:
     return None
 
 
+def switched(was: bool, becomes: bool) -> Change:
+    """The switch as a difference like any other: whether signing in there is allowed."""
+    words = {True: "allowed", False: "blocked"}
+    return Change(ENABLED, words[was], words[becomes])
+
+
+def _left_on(there: There, enabled: bool | None) -> bool:
+    """Whether somebody chose to leave the switch as it is, and nobody has decided anything about it since."""
+    if enabled is None or there.enabled is None or there.intent.get(BY_HAND) or there.intent.get(ENABLED):
+        return False
+    return there.drifts.get(ENABLED) == (switched(there.enabled, enabled).fingerprint, LEFT_ALONE)
+
+
 def _update(person: Person, there: There, rules: Rules, enabled: bool | None) -> Plan:
     found = would_change(rules.outbound, person.values, there.observed, base=there.base)
     found += _again(person, there, rules, {one.attribute for one in found})
     kept = {one.attribute: why for one in found if (why := _stays(one, there, rules))}
+    if _left_on(there, enabled):
+        kept, enabled = {**kept, ENABLED: LEFT_ALONE}, None
     values = {one.attribute: one.becomes for one in found if one.attribute not in kept}
     changes: dict[str, tuple[Any, Any]] = {
         one.attribute: (one.was, one.becomes) for one in found if one.attribute not in kept
@@ -285,7 +301,7 @@ def _update(person: Person, there: There, rules: Rules, enabled: bool | None) ->
     kind = {None: OperationKind.UPDATE, True: OperationKind.ENABLE, False: OperationKind.DISABLE}[enabled]
     due = Plan(kind, there.anchor, values=values, enabled=enabled, changes=changes, here_only=kept)
     due = _with_bonds(due, person, there)
-    return due if due.changes else Plan(here_only=kept)
+    return due if due.changes else Plan(here_only=due.here_only)
 
 
 def _again(person: Person, there: There, rules: Rules, besides: Collection[str]) -> list[Change]:
@@ -315,13 +331,26 @@ def _with_bonds(due: Plan, person: Person, there: There) -> Plan:
     unsure = MANAGER in there.unsure
     moves = person.manager_known and (person.manager != was or unsure) and not there.protection.synced
     # Whom they report to there is not ours to clear unless we once set it.
-    if moves and person.manager is None and was != (there.base or {}).get(MANAGER) and not unsure:
+    base = there.base or {}
+    if moves and person.manager is None and was != base.get(MANAGER) and not unsure:
         moves = False
+    # Where only they moved it comes in with the next import.
+    if moves and not unsure and MANAGER in base and person.manager == base[MANAGER]:
+        moves = False
+    kept = due.here_only
+    fingerprint, why = there.drifts.get(MANAGER, ("", ""))
+    if moves and fingerprint == Change(MANAGER, was, person.manager).fingerprint:
+        moves, kept = False, {**kept, MANAGER: why}
     if moves:
         changes[MANAGER] = (was, person.manager)
     licences = {sku: bool(wish) for sku, wish in (there.intent.get(LICENCES) or {}).items()}
     for sku, wish in licences.items():
         changes[f"{LICENCES}.{sku}"] = (not wish, wish)
     return replace(
-        due, manager=person.manager if moves else None, moves_manager=moves, licences=licences, changes=changes
+        due,
+        manager=person.manager if moves else None,
+        moves_manager=moves,
+        licences=licences,
+        changes=changes,
+        here_only=kept,
     )

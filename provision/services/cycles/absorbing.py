@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from provision.core.lifecycle import MOVED_BY, after_import
 from provision.core.matching import Verdict
-from provision.core.ports import MANAGER
+from provision.core.ports import ENABLED, MANAGER
 from provision.core.vocabulary import Lifecycle, Situation, key
 from provision.db import moment
 from provision.services import events
@@ -209,6 +209,10 @@ def _settle(frame: Frame, case: Case) -> None:
     }
     if MANAGER in before:  # whom they report to is taken over when everybody is known
         item.absorbed[MANAGER] = before[MANAGER]
+    if case.person is None or (item.enabled is False) == (case.person.lifecycle == Lifecycle.SUSPENDED):
+        item.absorbed[ENABLED] = item.enabled  # both sides agree about the switch
+    elif ENABLED in before:
+        item.absorbed[ENABLED] = before[ENABLED]
     item.user_id, item.situation = case.verdict.user_id, Situation.LINKED.value
     item.withheld = _withheld(frame, case)
     item.stale, item.touched = False, True

@@ -15,7 +15,7 @@ from sqlmodel import Session, select
 
 from provision.core.lifecycle import MOVED_BY, when_gone
 from provision.core.planning import judge_leaving
-from provision.core.ports import MANAGER
+from provision.core.ports import ENABLED, MANAGER
 from provision.core.tables import Connector, Cycle, Event
 from provision.core.vocabulary import CycleKind, CycleState, Lifecycle, Outcome, Situation, WhenGone
 from provision.db import among, for_update, moment
@@ -265,7 +265,7 @@ def _take_away(
 def _empty(frame: Frame, item: Item, person: Person) -> dict[str, Any]:
     """Take the values away that are still as the account last held them; what was edited here meanwhile is ours."""
     still = {*take(frame, item, person).emptied, *([MANAGER_ID] if MANAGER_ID in item.empties else [])}
-    base = {MANAGER: item.absorbed[MANAGER]} if MANAGER in item.absorbed else {}
+    base = {name: item.absorbed[name] for name in (MANAGER, ENABLED) if name in item.absorbed}
     item.absorbed = {name: item.observed.get(name) for name in frame.inbound.attributes} | base
     if MANAGER_ID in item.empties:
         item.absorbed[MANAGER] = None

@@ -7,19 +7,24 @@ attribute; nothing is sent from here.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.mapping import Change
+from provision.core.planning import BY_HAND
+from provision.core.ports import ENABLED, MANAGER
 from provision.core.tables import Account
 from provision.core.vocabulary import DriftChoice
 from provision.db import among
-from provision.services import cycles, events, outbox
+from provision.services import cycles, events, outbox, users
 from provision.services.drift.finding import DRIFTS, Side, present, sides
-from provision.services.errors import Conflict, NotFound, ServiceError
+from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
 from provision.services.outbox import Effect, Order
 
+BONDS = frozenset({ENABLED, MANAGER})
+_HOW = {"allowed": users.Move.ENABLE, "blocked": users.Move.DISABLE}
 _ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 
 
@@ -110,6 +115,7 @@ def _push(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Order
         done += len(pick.ids)
         session.execute(sa.delete(DRIFTS).where(among(session, DRIFTS.c.id, pick.ids)))
         accounts = list(pick.picked)
+        _decide_switches(session, pick)
         declined = (among(session, _ACCOUNTS.c.id, accounts), _ACCOUNTS.c.declined.is_not(None))
         session.execute(sa.update(_ACCOUNTS).where(*declined).values(declined=None))
         effects += outbox.enqueue_accounts(session, pick.side.app, accounts, order)
@@ -122,12 +128,16 @@ def _accept(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Ord
     """Take over, then let every other app follow."""
     entries: list[events.Entry] = []
     people: set[int] = set()
+    effects: list[Effect] = []
     done = left = disputed = 0
     for pick in picks:
         left += _leave_unfit(pick)
+        more = _accept_bonds(session, tenant_id, pick, order)
+        left, effects = left + more.left, [*effects, *more.effects]
         chosen = {
-            account: frozenset(pick.side.takes[one.attribute] for _, one in pairs)
+            account: frozenset(pick.side.takes[one.attribute] for _, one in pairs if one.attribute not in BONDS)
             for account, pairs in pick.picked.items()
+            if any(one.attribute not in BONDS for _, one in pairs)
         }
         told = cycles.accept(session, tenant_id, pick.side.app.id, chosen, order.actor, order.now, order.kinds)
         for clashed in {entry.account_id for entry in told if entry.action == "account.disputed"}:
@@ -136,9 +146,53 @@ def _accept(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Ord
         people |= {pick.met[account].account["user_id"] for account in pick.picked}
         entries += told
         done += len(pick.ids)
-    effects = outbox.enqueue(session, tenant_id, sorted(people), order) if people else []
+    effects += outbox.enqueue(session, tenant_id, sorted(people), order) if people else []
     events.append(session, tenant_id, entries, order.now)
     return Chosen(done, left, disputed, effects)
+
+
+def _decide_switches(session: Session, pick: _Pick) -> None:
+    """Whether somebody may sign in there was decided by a person: the plan then does it by itself."""
+    for account, one in _bonds(pick, ENABLED):
+        wish = {ENABLED: True} if one.becomes == "allowed" else {BY_HAND: True}
+        intent = {**pick.met[account].account["intent"], **wish}
+        session.execute(sa.update(_ACCOUNTS).where(_ACCOUNTS.c.id == account).values(intent=intent))
+
+
+def _accept_bonds(session: Session, tenant_id: int, pick: _Pick, order: Order) -> Chosen:
+    """Take over what no row of the mapping carries: whether somebody may sign in, and whom they report to.
+
+    Whoever may not be moved here is left out and stays as they are.
+    """
+    effects: list[Effect] = []
+    wanted: dict[Any, dict[int, int]] = {}
+    for account, one in (*_bonds(pick, ENABLED), *_bonds(pick, MANAGER)):
+        how: Any = _boss(pick, one) if one.attribute == MANAGER else _HOW[one.was or ""]
+        wanted.setdefault((one.attribute, how), {})[pick.met[account].account["user_id"]] = account
+        agreed = one.was if one.attribute == MANAGER else one.was == "allowed"
+        base = {**pick.met[account].account["absorbed"], one.attribute: agreed}
+        session.execute(sa.update(_ACCOUNTS).where(_ACCOUNTS.c.id == account).values(absorbed=base))
+    left = 0
+    for (attribute, how), people in wanted.items():
+        try:
+            if attribute == MANAGER:
+                edited = users.edit_many(session, tenant_id, list(people), {"manager_id": how}, order)
+                effects += [effect for saved in edited.values() for effect in saved.effects]
+            else:
+                moved = users.move_many(session, tenant_id, list(people), how, order)
+                effects += moved.effects
+                left += len(people) - len(moved.moved)
+        except Invalid:
+            left += len(people)
+    return Chosen(0, left=left, effects=effects)
+
+
+def _bonds(pick: _Pick, attribute: str) -> list[tuple[int, Change]]:
+    return [(account, one) for account, pairs in pick.picked.items() for _, one in pairs if one.attribute == attribute]
+
+
+def _boss(pick: _Pick, one: Change) -> int | None:
+    return pick.side.bosses[one.was][0] if one.was else None
 
 
 def _leave_unfit(pick: _Pick) -> int:

@@ -3,8 +3,8 @@
 Reads only. Both sides are compared anew for what is shown, so a value that is in line again says so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from provision.core.mapping import Change, Row
+from provision.core.ports import ENABLED, MANAGER
 from provision.core.profile import REQUIRED
 from provision.core.tables import Account, Connector, Drift, User
-from provision.core.vocabulary import USER_ATTRIBUTES, DriftChoice, Feature, MappingKind
+from provision.core.vocabulary import USER_ATTRIBUTES, DriftChoice, Feature, MappingKind, Situation
 from provision.db import among
 from provision.services import mappings, outbox
 from provision.services.outbox import App
@@ -59,10 +60,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Side:
-    """One app as its drift is judged: its rules, and outside name → the attribute of ours that takes it."""
+    """One app as its drift is judged: its rules, and outside name → the attribute of ours that takes it.
+
+    ``bosses``: the linked accounts that are somebody's manager in what differs now: anchor → number and name of the person.
+    """
 
     app: App
     takes: Mapping[str, str]
+    bosses: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     @property
     def bars_push(self) -> str | None:
@@ -71,6 +76,10 @@ class Side:
 
     def bars_accept(self, one: Change) -> str | None:
         """Why this value cannot be accepted."""
+        if one.attribute == ENABLED:
+            return None
+        if one.attribute == MANAGER:
+            return None if one.was is None or one.was in self.bosses else "drift_manager_nobody"
         ours = self.takes.get(one.attribute)
         if ours is None:
             return "drift_flows_out_only"
@@ -145,7 +154,11 @@ def present(session: Session, side: Side, accounts: Iterable[int], *, lock: bool
     """These accounts of an app with what differs at this moment; ``lock`` keeps them as they are."""
     wanted = among(session, _ACCOUNTS.c.id, sorted(set(accounts)))
     rows = outbox.accounts(session, side.app, wanted, lock=lock)
-    return {met.account["id"]: met for met in outbox.drifting(session, side.app, rows)}
+    found = {met.account["id"]: met for met in outbox.drifting(session, side.app, rows)}
+    managers = (one for met in found.values() for one in met.differs if one.attribute == MANAGER)
+    anchors = {anchor for one in managers for anchor in (one.was, one.becomes) if anchor}
+    side.bosses.update(_bosses(session, side.app.id, anchors))
+    return found
 
 
 # -- Below: how ------------------------------------------------------------------------------------------------------------
@@ -160,6 +173,18 @@ def _where(tenant_id: int, app_id: int | None, attribute: str = "", choice: Drif
     if choice is not None:
         where.append(DRIFTS.c.choice == choice)
     return where
+
+
+def _bosses(session: Session, app_id: int, anchors: Collection[str]) -> dict[str, tuple[int, str]]:
+    if not anchors:
+        return {}
+    query = (
+        sa.select(_ACCOUNTS.c.anchor, _USERS.c.id, *(_USERS.c[name] for name in _NAMES))
+        .join(_USERS, _USERS.c.id == _ACCOUNTS.c.user_id)
+        .where(_ACCOUNTS.c.connector_id == app_id, among(session, _ACCOUNTS.c.anchor, anchors))
+        .where(_ACCOUNTS.c.situation == Situation.LINKED.value)
+    )
+    return {row["anchor"]: (row["id"], shown(row)) for row in session.execute(query).mappings()}
 
 
 def _takes(rows: Sequence[Row]) -> dict[str, str]:
@@ -198,7 +223,10 @@ def _items(session: Session, tenant_id: int, kinds: Mapping[Any, Any], where: It
 def _item(row: Any, side: Side, now: Change | None) -> Item:
     name = row["attribute"]
     label = next((one.label for one in side.app.schema if one.name == name and one.label), name)
-    takes = side.takes.get(name)
+    takes = {ENABLED: "lifecycle", MANAGER: "manager_id"}.get(name) or side.takes.get(name)
+    ours, theirs = (now.becomes, now.was) if now else (None, None)
+    if name == MANAGER:
+        ours, theirs = (side.bosses.get(one or "", (0, one))[1] for one in (ours, theirs))
     over = now is None or now.fingerprint != row["fingerprint"]
     return Item(
         id=row["id"],
@@ -209,9 +237,9 @@ def _item(row: Any, side: Side, now: Change | None) -> Item:
         app_id=row["connector_id"],
         app=side.app.name,
         attribute=name,
-        label=USER_ATTRIBUTES.get(takes or "", label),
-        ours=now.becomes if now else None,
-        theirs=now.was if now else None,
+        label={ENABLED: "Sign-in", MANAGER: "Manager"}.get(name) or USER_ATTRIBUTES.get(takes or "", label),
+        ours=ours,
+        theirs=theirs,
         choice=row["choice"],
         fingerprint=row["fingerprint"],
         seen_at=row["seen_at"],

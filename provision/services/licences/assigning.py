@@ -88,6 +88,12 @@ def named(session: Session, tenant_id: int, connector_id: int, text: str) -> Sea
     raise NotFound("no_such_licence")
 
 
+def carries_location(session: Session, tenant_id: int, connector_id: int) -> bool:
+    """Whether a usage location entered here ever reaches the app."""
+    rows = mappings.rows(session, tenant_id, connector_id)
+    return any(row.ours == "usage_location" and row.flows_out for row in rows)
+
+
 def foresee(
     session: Session, tenant_id: int, connector_id: int, user_ids: Collection[int], sku: str, *, give: bool
 ) -> Forecast:
@@ -175,8 +181,7 @@ def _wish(
 
 def _must_carry_location(session: Session, tenant_id: int, connector_id: int) -> None:
     """Without a row that carries it, a usage location entered here would never reach the app."""
-    rows = mappings.rows(session, tenant_id, connector_id)
-    if not any(row.ours == "usage_location" and row.flows_out for row in rows):
+    if not carries_location(session, tenant_id, connector_id):
         raise ServiceError("usage_location_unmapped", app=connectors.get(session, tenant_id, connector_id).name)
 
 

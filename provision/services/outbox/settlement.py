@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from provision.core.planning import Plan, answered, sending, sent, settled_down
-from provision.core.ports import GROUP_NAME, MANAGER, Appearance, Outcome, OutsideError, Record
+from provision.core.ports import ENABLED, GROUP_NAME, MANAGER, Appearance, Outcome, OutsideError, Record
 from provision.core.tables import Connector
 from provision.core.vocabulary import ConnectorState, OperationKind, OperationState, Situation, key
 from provision.core.vocabulary import Outcome as Ending
@@ -174,6 +174,8 @@ class Settlement:
         fresh = account["anchor"] is None
         moved = {*one.plan.values, *([MANAGER] if one.plan.moves_manager else [])} - set(one.outcome.left)
         base = record.values if fresh else {name: observed.get(name) for name in moved}
+        if ENABLED not in one.outcome.left and (fresh or one.plan.enabled is not None):
+            base = {**base, ENABLED: look.enabled}
         standing, absorbed = {**account["standing"], **look.standing}, {**account["absorbed"], **base}
         told = [encoded(part) for part in (standing, observed, absorbed, intent, self.answered(one))]
         called = observed.get(GROUP_NAME) if account["group_id"] else look.name

@@ -22,7 +22,7 @@ from provision.services.users.deciding import (
     stand,
     unlink,
 )
-from provision.services.users.editing import add, edit, edit_many
+from provision.services.users.editing import ALONE, EditPreview, add, edit, edit_many, preview_edit
 from provision.services.users.finding import (
     SORTS,
     AccountRow,
@@ -56,6 +56,7 @@ from provision.services.users.showing import AccountView, Cell, Line, Person, na
 from provision.services.users.tracing import Trace, trace
 
 __all__ = [
+    "ALONE",
     "SORTS",
     "AccountRow",
     "AccountView",
@@ -63,6 +64,7 @@ __all__ = [
     "Cell",
     "Choice",
     "Count",
+    "EditPreview",
     "Hub",
     "Line",
     "Move",
@@ -93,6 +95,7 @@ __all__ = [
     "move",
     "move_many",
     "named",
+    "preview_edit",
     "preview_many",
     "protect",
     "records",

@@ -3,7 +3,8 @@
 Owns the rules of an operator's edit; writes through ``saving`` only.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -14,6 +15,7 @@ from provision.core.vocabulary import Lifecycle
 from provision.services import mappings
 from provision.services.errors import Conflict, Invalid
 from provision.services.outbox import Order
+from provision.services.users.finding import shown
 from provision.services.users.saving import (
     MANAGER,
     Saved,
@@ -30,6 +32,21 @@ from provision.services.users.saving import (
 
 FARTHEST = 100
 """How many steps up the line of managers are looked at before it counts as a circle."""
+ALONE = ("email", "username", "employee_id")
+"""What tells people apart, and is never set for several at once."""
+SAMPLE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EditPreview:
+    """What one value for many would mean: who changes, how many have it already, how many have left, and the first few as
+    name, what is and what becomes.
+    """
+
+    going: tuple[int, ...]
+    same: int
+    left: int
+    sample: Sequence[tuple[str, str, str]]
 
 
 def add(session: Session, tenant_id: int, given: Mapping[str, Any], order: Order) -> Saved:
@@ -88,7 +105,7 @@ def edit_many(
 
     Raises Invalid, NotFound.
     """
-    alone = {name: "one_person_only" for name in ("email", "username", "employee_id") if name in given}
+    alone = {name: "one_person_only" for name in ALONE if name in given}
     if alone:
         raise Invalid(alone)
     values = _judged(session, tenant_id, None, given)
@@ -101,6 +118,29 @@ def edit_many(
         told[number], moves[number] = entry(user, "user.edited", order, before, after), tuple(moved)
     effects = follow(session, tenant_id, told, order)
     return {number: Saved(number, people[number].version, moves[number], effects[number]) for number in told}
+
+
+def preview_edit(
+    session: Session, tenant_id: int, ids: Collection[int], given: Mapping[str, Any], order: Order
+) -> EditPreview:
+    """What ``edit_many`` would do with one value. Raises Invalid, NotFound."""
+    (attribute,) = given
+    if attribute in ALONE:
+        raise Invalid({attribute: "one_person_only"})
+    values = _judged(session, tenant_id, None, given)
+    judge_clearing(session, tenant_id, ids, values, order)
+    people = load(session, tenant_id, ids)
+    staying = {number: user for number, user in people.items() if user.lifecycle != Lifecycle.LEFT}
+    becomes = str(values[attribute] or "")
+    held = {number: _held(user, attribute) for number, user in staying.items()}
+    going = tuple(number for number, was in held.items() if was != becomes)
+    sample = tuple((shown(people[number].model_dump()), held[number], becomes) for number in going[:SAMPLE])
+    return EditPreview(going, len(staying) - len(going), len(people) - len(staying), sample)
+
+
+def _held(user: User, attribute: str) -> str:
+    own = attribute.startswith(mappings.EXTRA)
+    return str((user.extra.get(attribute.removeprefix(mappings.EXTRA)) if own else getattr(user, attribute)) or "")
 
 
 def _saved(

@@ -91,10 +91,18 @@ def of_new(session: Session, tenant_id: int, kinds: Mapping[Any, Any], email: st
     return fates
 
 
-def of_edit(session: Session, tenant_id: int, kinds: Mapping[Any, Any], user_ids: Collection[int]) -> list[Fate]:
-    """What editing these people means, app by app; whoever has no account there is not counted."""
+def of_edit(
+    session: Session, tenant_id: int, kinds: Mapping[Any, Any], user_ids: Collection[int], attribute: str | None = None
+) -> list[Fate]:
+    """What editing these people means, app by app; whoever has no account there is not counted.
+
+    ``attribute``: the one of ours that is edited; where no row of the mapping reads it, nothing goes there.
+    """
     fates: list[Fate] = []
     for app, rows in _linked(session, tenant_id, kinds, user_ids):
+        if attribute is not None and attribute not in app.rules.outbound.attributes:
+            fates.append(_fate(app, None, "not_mapped", len(rows)))
+            continue
         code = None if app.rules.features.get(Feature.EDIT) else "edit_off"
         synced = sum(1 for row in rows if row.standing.get("synced"))
         if synced:
@@ -184,10 +192,28 @@ def held(session: Session, tenant_id: int, actor: str, now: datetime) -> Held | 
     found = session.exec(query).all()
     if not found:
         return None
-    kind = found[0][0].kind
+    kind = OperationKind(found[0][0].kind)
     people = {user.id or 0: shown(user.model_dump()) for operation, user in found if operation.kind == kind}
+    people |= _beside(session, tenant_id, actor, {operation.created_at for operation, _ in found}, kind)
     until = max(operation.due_at for operation, _ in found)
-    return Held(tuple(people), tuple(people.values())[:_SAMPLE], until, OperationKind(kind))
+    return Held(tuple(people), tuple(people.values())[:_SAMPLE], until, kind)
+
+
+def _beside(
+    session: Session, tenant_id: int, actor: str, moments: Collection[datetime], kind: OperationKind
+) -> dict[int, str]:
+    """Who was moved by the same click although nothing goes out for them."""
+    told, state = {
+        OperationKind.DELETE: ("user.deleted", Lifecycle.LEFT),
+        OperationKind.DISABLE: ("user.disabled", Lifecycle.SUSPENDED),
+    }[kind]
+    query = (
+        select(User)
+        .join(Event, sa.and_(col(Event.user_id) == col(User.id), col(Event.tenant_id) == col(User.tenant_id)))
+        .where(Event.tenant_id == tenant_id, col(Event.at).in_(moments), Event.action == told, Event.actor == actor)
+        .where(col(User.lifecycle) == state)
+    )
+    return {row.id or 0: shown(row.model_dump()) for row in session.exec(query).all()}
 
 
 def suspended_before(session: Session, tenant_id: int, user_ids: Collection[int]) -> list[int]:
