@@ -8,7 +8,7 @@ USERS ?= 120
 # The browser's journeys start servers of their own, so a few workers at a time are enough.
 WORKERS ?= 2
 # What make bench measures, one after the other: each is a file in benchmarks/ that stands by itself.
-BENCH ?= import write scim mail activation
+BENCH ?= import write scim mail activation spreadsheet
 FAULTS := tests/faults tests/services/cycles/test_any_order.py
 PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 

@@ -13,26 +13,30 @@ from provision.core.vocabulary import USER_ATTRIBUTES, key
 _WORDS: Mapping[str, str] = {
     "employee_id": "employee id, employee number, employee no, emp id, staff id, staff number, personnel number, payroll id, "
     "worker id, person id, personalnummer, mitarbeiternummer, personal nr, matricule, numero empleado, ansattnummer, "
-    "medewerkernummer, personeelsnummer, employeeid, employeenumber, id",
+    "medewerkernummer, personeelsnummer, employeeid, employeenumber, numero de empleado, matricola, numero de funcionario, "
+    "anstallningsnummer, medarbejdernummer, henkilonumero, numer pracownika, osobni cislo, id",
     "given_name": "first name, given name, forename, firstname, givenname, vorname, prenom, nombre, voornaam, fornavn, "
-    "fornamn, imie, nome, etunimi",
+    "fornamn, imie, nome, etunimi, jmeno, primeiro nome, nome proprio",
     "surname": "last name, surname, family name, lastname, familyname, nachname, familienname, nom, nom de famille, "
-    "apellido, apellidos, achternaam, etternavn, efternavn, efternamn, nazwisko, cognome, sukunimi, sn",
+    "apellido, apellidos, achternaam, etternavn, efternavn, efternamn, nazwisko, cognome, sukunimi, prijmeni, sobrenome, "
+    "apelido, sn",
     "email": "email address, email, e mail, mail, e mail address, work email, business email, upn, user principal name, "
     "userprincipalname, sign in name, email adresse, emailadresse, adresse email, courriel, correo, correo electronico, "
-    "e mail adresse, epost, e post, sahkoposti, primary email",
+    "e mail adresse, epost, e post, sahkoposti, primary email, adresse e mail, indirizzo e mail, endereco de e mail, "
+    "e mailadres, emailadres, e postadress, epostadress, adres e mail",
     "username": "username, user name, user, login, login name, logon name, account, account name, samaccountname, uid, "
-    "benutzername, identifiant, usuario, gebruikersnaam, brukernavn, mailnickname, alias, nickname",
+    "benutzername, identifiant, usuario, gebruikersnaam, brukernavn, brugernavn, anvandarnamn, kayttajatunnus, nome utente, "
+    "nome de usuario, nazwa uzytkownika, uzivatelske jmeno, mailnickname, alias, nickname",
     "display_name": "display name, full name, name, displayname, fullname, anzeigename, nom complet, nombre completo, "
     "volledige naam, visningsnavn, cn, common name",
     "private_email": "private email, personal email, home email, private e mail, alternative email, other email, "
     "private emailadresse, email prive, prive email",
     "department": "department, dept, division, team, unit, abteilung, departement, departamento, afdeling, avdeling, "
-    "organisational unit, organizational unit",
+    "avdelning, osasto, reparto, dzial, oddeleni, organisational unit, organizational unit",
     "title": "job title, title, position, function, jobtitle, stelle, funktion, poste, fonction, puesto, cargo, functie, "
-    "stilling, befattning",
+    "stilling, befattning, qualifica, tehtavanimike, stanowisko, pozice",
     "company": "company, company name, organisation, organization, employer, firma, societe, entreprise, empresa, "
-    "bedrijf, selskap, companyname",
+    "bedrijf, selskap, virksomhed, foretag, yritys, azienda, companyname",
     "usage_location": "usage location, country, country code, usagelocation, land, landercode, pays, pais, country region, c",
     "preferred_language": "preferred language, language, locale, lang, sprache, langue, idioma, taal, sprak",
     "mobile": "mobile phone, mobile, mobile number, cell phone, cellphone, mobilephone, mobiltelefon, handy, portable, "

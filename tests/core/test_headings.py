@@ -19,6 +19,29 @@ def test_common_headings_are_understood(heading: str, ours: str | None) -> None:
     assert means(heading) == ours
 
 
+LANGUAGES = {
+    "German": "Personalnummer, Vorname, Nachname, E-Mail-Adresse, Benutzername, Abteilung, Stelle, Firma",
+    "French": "Matricule, Prénom, Nom de famille, Adresse e-mail, Identifiant, Département, Poste, Société",
+    "Spanish": "Número de empleado, Nombre, Apellidos, Correo electrónico, Usuario, Departamento, Puesto, Empresa",
+    "Italian": "Matricola, Nome, Cognome, Indirizzo e-mail, Nome utente, Reparto, Qualifica, Azienda",
+    "Portuguese": "Número de funcionário, Nome, Sobrenome, Endereço de e-mail, Nome de usuário, Departamento, Cargo, Empresa",
+    "Dutch": "Personeelsnummer, Voornaam, Achternaam, E-mailadres, Gebruikersnaam, Afdeling, Functie, Bedrijf",
+    "Norwegian": "Ansattnummer, Fornavn, Etternavn, E-post, Brukernavn, Avdeling, Stilling, Selskap",
+    "Swedish": "Anställningsnummer, Förnamn, Efternamn, E-postadress, Användarnamn, Avdelning, Befattning, Företag",
+    "Danish": "Medarbejdernummer, Fornavn, Efternavn, E-mail, Brugernavn, Afdeling, Stilling, Virksomhed",
+    "Finnish": "Henkilönumero, Etunimi, Sukunimi, Sähköposti, Käyttäjätunnus, Osasto, Tehtävänimike, Yritys",
+    "Polish": "Numer pracownika, Imię, Nazwisko, Adres e-mail, Nazwa użytkownika, Dział, Stanowisko, Firma",
+    "Czech": "Osobní číslo, Jméno, Příjmení, E-mail, Uživatelské jméno, Oddělení, Pozice, Firma",
+}
+EIGHT = ["employee_id", "given_name", "surname", "email", "username", "department", "title", "company"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_headings_of_many_languages_are_understood(language: str) -> None:
+    headings = LANGUAGES[language].split(", ")
+    assert suggest(headings) == dict(zip(headings, EIGHT, strict=True))
+
+
 def test_our_own_headings_suggest_themselves() -> None:
     assert suggest(USER_ATTRIBUTES.values()) == {label: name for name, label in USER_ATTRIBUTES.items()}
 
