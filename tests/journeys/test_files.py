@@ -103,3 +103,52 @@ def test_the_file_is_previewed_and_imported_like_any_other_source(uploaded: Any,
     expect(done).to_contain_text("8 new, 0 changed")
     visitor.open("users?q=p3@fjordvik")
     expect(page.get_by_role("table", name=re.compile("People")).locator("tbody tr")).to_contain_text("Zoë 3 Ødegård")
+
+
+def test_a_bad_cell_is_shown_at_its_place_and_its_row_waits_while_the_rest_comes_in(
+    uploaded: Any, visit: Visit, folder: Path
+) -> None:
+    visitor = visit(uploaded)
+    _open(visitor)
+    wrong = f"{ROWS}8;Bo;Ek;bo at fjordvik;North;41\r\n9;;Ås;ås@fjordvik.example;North;41\r\n"
+    (folder / "cells.csv").write_text(HEAD.replace(";Abteilung", ";Bereich") + wrong, encoding="utf-8")
+    _upload(visitor, folder / "cells.csv")
+    visitor.says("3 cells need a look.")
+    visitor.says("One column that is taken over is not in this file.")
+    told = visitor.page.get_by_role("table", name="Rows and cells that need a look")
+    expect(told.locator("tbody tr")).to_have_count(3)
+    expect(told.locator("tbody tr").first).to_contain_text("This is no address")
+    inspect(visitor.page, "file-cells")
+    visitor.click("Go to Import Users")
+    visitor.click("Preview")
+    expect(visitor.page.get_by_role("heading", name="What an import would do")).to_be_visible()
+    assert (visitor.counted("New"), visitor.counted("Disputed")) == (0, 2)
+    visitor.click(visitor.page.get_by_role("link", name=re.compile("Disputed")))
+    visitor.says("a required value is missing or cannot be kept")
+    inspect(visitor.page, "file-preview-cells")
+    _open(visitor)
+    with visitor.refusal(422):
+        (folder / "empty.csv").write_bytes(b"")
+        _upload(visitor, folder / "empty.csv")
+        visitor.says("There is no row in it")
+    expect(visitor.page.locator("#h-file + *, section[aria-labelledby=h-file]").first).to_contain_text("cells.csv")
+
+
+def test_a_file_goes_all_the_way_without_javascript(uploaded: Any, visit: Visit, folder: Path) -> None:
+    visitor = visit(uploaded, script=False)
+    _open(visitor)
+    (folder / "plain.csv").write_text(HEAD + ROWS.replace("Zoë 3", "Zoé 3"), encoding="utf-8")
+    _upload(visitor, folder / "plain.csv")
+    visitor.says("8 people were found in the file.")
+    visitor.page.get_by_label("Where Schuhgröße goes").select_option("company")
+    visitor.click("Keep these columns")
+    visitor.says("The columns are kept.")
+    visitor.click("Go to Import Users")
+    visitor.click("Preview again")
+    expect(visitor.page.get_by_role("heading", name="What an import would do")).to_be_visible()
+    assert (visitor.counted("Changed"), visitor.counted("New")) == (8, 0)
+    visitor.import_all()
+    visitor.open("users?q=p3@fjordvik")
+    expect(visitor.page.get_by_role("table", name=re.compile("People")).locator("tbody tr")).to_contain_text(
+        "Zoé 3 Ødegård"
+    )

@@ -222,8 +222,8 @@ def _row(frame: Frame, item: Item, people: Mapping[int, Person]) -> PreviewRow:
     decision = verdict.get("decision")
     return PreviewRow(
         account_id=item.id,
-        name=item.name,
-        display_name=str(item.observed.get("displayName") or item.name),
+        name=item.name or item.anchor,
+        display_name=_shown(frame, item, person),
         what=_named(item),
         situation=Situation(item.situation),
         reason=str(verdict.get("reason", "")),
@@ -237,6 +237,14 @@ def _row(frame: Frame, item: Item, people: Mapping[int, Person]) -> PreviewRow:
         removed=item.removed,
         empties=item.empties or taken.emptied,
     )
+
+
+def _shown(frame: Frame, item: Item, person: Person | None) -> str:
+    """What the account is called there, else its person here, else what its values would make of somebody."""
+    called = str(item.observed.get("displayName") or "")
+    if not called and person is None:
+        person = Person(0, "", 0, frame.inbound.take(item.observed, {}, None, creating=True).values)
+    return called or (person.shown(item.name or item.anchor) if person else "")
 
 
 def _named(item: Item) -> str:
