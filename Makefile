@@ -38,7 +38,7 @@ faults: $(VENV)/.develop  ## The long fault runs, within an hour; the seed and r
 
 faults-postgres: $(VENV)/.develop  ## The same on a throw-away PostgreSQL
 	sh tools/postgres.sh
-	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest tests/faults -m "faults or not faults" $(ARGS)
+	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m faults $(FAULTS) $(ARGS)
 
 bench: $(VENV)/.develop  ## The figures in time, as ratios; one of them: make bench BENCH=mail
 	@set -e; for each in $(BENCH); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py; done

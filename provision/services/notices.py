@@ -18,7 +18,7 @@ from provision.services.mail import Asked
 from provision.services.tenants import locked
 
 Writing = Callable[[], AbstractContextManager[Session]]
-BEFORE = (3, 14, 30)
+BEFORE = (1, 7, 14, 30)
 """Days before a secret's end at which owners hear of it."""
 _TEMPLATES = (MailTemplate.QUARANTINE, MailTemplate.SECRET)
 _LATELY = 500

@@ -64,7 +64,7 @@ def test_the_mail_leads_to_the_page_that_helps(house: House, cast: Cast, clock: 
     assert f"https://here.example/t/contoso/apps/{app}".encode() in kept
 
 
-def test_an_expiring_secret_is_told_thirty_fourteen_and_three_days_before(
+def test_an_expiring_secret_is_told_thirty_fourteen_seven_and_one_day_before(
     house: House, cast: Cast, clock: Clock, app: int
 ) -> None:
     change(house, app, facts={"secret_expires_at": (clock() + timedelta(days=40)).isoformat()})
@@ -73,7 +73,7 @@ def test_an_expiring_secret_is_told_thirty_fourteen_and_three_days_before(
         if tell(house, cast, clock):
             told.append(40 - day)
         clock.forward(days=1)
-    assert told == [30, 14, 3]
+    assert told == [30, 14, 7, 1]
 
 
 @pytest.mark.parametrize(
