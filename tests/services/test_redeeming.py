@@ -135,6 +135,18 @@ def test_a_lost_answer_is_looked_up_before_anything_is_sent_again(lobby: Lobby, 
         assert lobby.signs_in(user, OTHER)
 
 
+def test_while_a_lost_answer_is_in_doubt_no_newer_link_overtakes_it(lobby: Lobby) -> None:
+    """What was sent may still be on its way there; whoever came next would be told that theirs counts."""
+    user, token = lobby.hire()
+    lobby.strike("drop_before", "/v1.0/users/*", method="PATCH")
+    assert lobby.redeem(token).code == "activation_doubt"
+    newer = lobby.invite(user.id or 0)
+    assert lobby.redeem(newer, OTHER).code == "activation_busy"
+    lobby.clock.forward(minutes=2)
+    assert lobby.redeem(newer, OTHER).answer is Answer.DONE
+    assert lobby.redeem(token).over
+
+
 class _Killed(BaseException):
     """The process ends here; nobody catches it."""
 

@@ -259,12 +259,12 @@ def _settle(
         if row is None or row.reserved_until != until or row.used_at is not None:
             return OVER
         row.outcomes = {**row.outcomes, **outcomes}
-        # In doubt it stays reserved: nothing is sent again before it lapsed and was looked up.
-        row.reserved_until = until if verdict is Answer.DOUBT else None
+        # In doubt link and accounts stay taken: nothing is sent again, by this link or another, before that has lapsed.
+        row.reserved_until = kept = until if verdict is Answer.DOUBT else None
         row.used_at = now if verdict is Answer.DONE else None
         session.add(row)
         free = sa.update(ACCOUNTS).where(among(session, ACCOUNTS.c.id, [place.account_id for place in knocked.there]))
-        session.execute(free.values(busy_until=None))
+        session.execute(free.values(busy_until=kept))
         if verdict is Answer.DONE:
             spent(session, knocked, {"outcomes": public(outcomes)}, now)
         else:
