@@ -1,7 +1,9 @@
 """Commands that keep the product running: demo, serve, migrate, doctor, and the stand-in cloud."""
 
+import errno
 import secrets
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ DEMO_APP = "Office 365 / Azure AD"
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 def demo(users: int, port: int) -> None:
     """Serve with a sandbox tenant, nothing to install and nothing real touched; print where and how to sign in."""
+    _must_be_free(port)
     doors = click.get_current_context().obj
     at_home = doors.open_house(public_url=f"http://127.0.0.1:{port}")
     at_home.db.migrate()
@@ -113,6 +116,20 @@ def sandbox_serve(port: int, tls_dir: Path, users: int, faults: Path | None, dir
     except ValueError as refused:
         say(str(refused))
         sys.exit(1)
+
+
+def _must_be_free(port: int) -> None:
+    """Refuse before anything is printed or done: a link to a port that another program answers leads nowhere.
+
+    ``serve`` does not ask: started again after a kill, it waits until the port is let go.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself binds
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ServiceError("port_taken", port=port) from None
 
 
 def _prepare(at_home: Any, domain: str) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,16 @@ def test_a_certificate_without_its_key_is_refused_at_the_door(connected: Command
     )
     assert refused.status == 1
     assert [app["name"] for app in connected("app", "list", "contoso", "--json").json] == ["M365"]
+
+
+def test_a_demo_on_a_port_that_is_taken_is_refused_before_anything_is_done(provision: Command, data_dir: Path) -> None:
+    before = sorted(data_dir.iterdir())
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        refused = provision("demo", "--port", str(other.getsockname()[1]))
+    assert (refused.status, refused.out) == (1, "")
+    assert "listens on port" in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
+    assert sorted(data_dir.iterdir()) == before
 
 
 def test_a_database_without_tables_says_what_to_run(data_dir: Path) -> None:
