@@ -98,6 +98,7 @@ DEEDS: Mapping[str, Deed] = {
 _OTHERS = {
     "lifecycle": "Status",
     "manager_id": "Manager",
+    "members": "Members",
     "manager": "Manager",
     "enabled": "Sign-in",
     "group": "Group",

@@ -224,3 +224,29 @@ class ScimServer:
 
 def _cut(connection: socket) -> None:
     connection.shutdown(SHUT_RDWR)
+
+
+class Issuer:
+    """Where a token is issued for a client's secret. ``asked``: what was said; ``answers``: what is said back, in order."""
+
+    def __init__(self, token: str = TOKEN, lives: int = 3600) -> None:
+        self.token, self.lives = token, lives
+        self.asked: list[tuple[str, str]] = []
+        self.answers: list[tuple[str, list[tuple[str, str]], bytes]] = []
+        self._server = make_server("127.0.0.1", 0, self._serve, server_class=_Server, handler_class=_Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/oauth2/token"
+        self._thread = threading.Thread(target=lambda: self._server.serve_forever(0.02), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _serve(self, environ: Any, start: Any) -> list[bytes]:
+        form = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
+        self.asked.append((environ.get("HTTP_AUTHORIZATION", ""), form))
+        body = json.dumps({"access_token": self.token, "token_type": "Bearer", "expires_in": self.lives}).encode()
+        answer = self.answers.pop(0) if self.answers else ("200 OK", [("Content-Type", "application/json")], body)
+        start(answer[0], [*answer[1], ("Content-Length", str(len(answer[2])))])
+        return [answer[2]]

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from provision.core.vocabulary import TokenScope
 from provision.services import connectors, tenants, tokens
+from tests.connectors.scim.test_grouping import GROUP, inside
 from tests.fakes.scim import TOKEN, ScimServer
 from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import APP, TENANT, Product
@@ -199,6 +200,26 @@ def test_what_the_client_changes_follows_in_both(
     assert body["surname"] == "Sunde"
 
 
+def test_a_group_of_the_client_follows_where_somebody_wants_it(
+    product: Product, imported: Any, visit: Visit, there: ScimServer, client: Pushing, ingrid: str
+) -> None:
+    visitor = visit(imported)
+    visitor.open(f"apps/{IDS[NAME]}")
+    visitor.page.locator("summary", has_text="More settings").click()
+    visitor.page.get_by_label("Groups follow").check()
+    visitor.click("Save")
+    visitor.says("Saved.")
+    visitor.click("Test Connection")
+    visitor.says("Groups that are known here follow, with their members.")
+    inspect(visitor.page, "app-scim-groups")
+    body = {"schemas": [GROUP], "displayName": "Crew", "members": [{"value": ingrid}]}
+    assert client.http.post("/Groups", json=body).status_code == 201
+    product.until(lambda: inside(there) == [("Crew", [there.named(PUSHED)[0]["id"]])], "the group being there")
+    visitor.open(f"reports?app={IDS[NAME]}")
+    expect(visitor.page.get_by_role("row").filter(has_text="Crew").first).to_contain_text(f"Created in {NAME}")
+    inspect(visitor.page, "report-group")
+
+
 def test_who_is_deactivated_loses_one_app_at_once_and_the_one_that_is_down_as_soon_as_it_is_back(
     product: Product, imported: Any, visit: Visit, there: ScimServer, client: Pushing, ingrid: str
 ) -> None:
@@ -224,7 +245,7 @@ def test_who_is_deactivated_loses_one_app_at_once_and_the_one_that_is_down_as_so
     visitor.open("reports?who=ingrid")
     for app in (APP, NAME):
         expect(visitor.page.get_by_role("row").filter(has_text=f"Sign-in blocked in {app}").first).to_be_visible()
-    visitor.says(f"Changed in {NAME}: Last name")
+    visitor.says(re.compile(f"Changed in {NAME}: last name", re.IGNORECASE))
     inspect(visitor.page, "report-off-everywhere")
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from provision.core.ports import LICENCES, MANAGER
+from provision.core.ports import LICENCES, MANAGER, MEMBERS
 from provision.core.tables import Account, Connector, Group, Operation, User
 from provision.core.vocabulary import Asks, OperationKind, OperationState
 from provision.db import among
@@ -271,7 +271,7 @@ def _labels(session: Session, rows: Sequence[Any], kinds: Mapping[Any, Any]) -> 
         return {}
     query = sa.select(_CONNECTORS.c.id, _CONNECTORS.c.kind, _CONNECTORS.c.facts).where(_CONNECTORS.c.id.in_(apps))
     return {
-        app: {one.name: one.label or one.name for one in kinds[kind].attributes(facts or {})}
+        app: {one.name: one.label or one.name for one in kinds[kind].attributes(facts or {})} | {MEMBERS: "Members"}
         for app, kind, facts in session.execute(query)
         if kind in kinds
     }
