@@ -5,18 +5,19 @@ followed, and the new password tried where it counts.
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
-from tests import canary
+from tests import canary, pictures
 from tests.fakes.postoffice import Manners, PostOffice, Taken, always
 from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import APP, TENANT, Product
 from tests.journeys.test_looks import inspect
-from tests.journeys.visitor import Visitor, shoot
+from tests.journeys.visitor import Visitor, barriers, shoot
 
 pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
@@ -107,6 +108,22 @@ def test_W_5_the_link_in_the_mail_opens_the_page_that_sets_a_password(
     visitor = visit()
     visitor.page.goto(link_in(office.box[0]))
     expect(visitor.page.get_by_role("heading", name="Set your password")).to_be_visible()
+
+
+def test_W_5_the_page_shows_the_logo_that_an_owner_uploaded(
+    office: PostOffice, ready: Any, visit: Visit, folder: Path
+) -> None:
+    (folder / "logo.png").write_bytes(pictures.png(400, 80))
+    owner = visit(ready)
+    owner.open("settings").get_by_label("Picture").set_input_files(folder / "logo.png")
+    owner.click("Save the logo", "button")
+    expect(owner.page.get_by_alt_text("The logo as it is shown now")).to_be_visible()
+    visitor = visit()
+    visitor.page.goto(link_in(office.box[0]))
+    logo = visitor.page.get_by_alt_text("Fjordvik")
+    expect(logo).to_be_visible()
+    assert logo.evaluate("each => each.naturalWidth") == 400
+    assert barriers(visitor.page) == []
 
 
 def test_W_6_the_new_password_works_at_microsoft_and_the_console_says_so(
