@@ -124,7 +124,8 @@ def look_again(means: Means, tenant_id: int, connector_id: int) -> Check:
     except OutsideError as error:
         raise Outside(error) from None
     with means.writing() as session:
-        connectors.get(session, tenant_id, connector_id, lock=True).facts = dict(found.facts)
+        row = connectors.get(session, tenant_id, connector_id, lock=True)
+        row.facts = {**row.facts, **found.facts}
     return found
 
 

@@ -178,6 +178,39 @@ def test_a_watched_file_is_read_where_the_server_says_and_nowhere_else(
     assert added.status == 0, added.err
 
 
+def test_a_watched_file_is_looked_at_anew_by_every_import(
+    provision: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVISION_WATCHED_DIR", str(tmp_path / "in"))
+    place = tmp_path / "in" / "contoso" / "people.csv"
+    place.parent.mkdir(parents=True)
+    provision("tenant", "add", "contoso", "--name", "Contoso")
+    head = "Employee ID,First Name,Last Name,Username,Email Address\n"
+    _put(place, head + "1,Ada,Ek,ada,ada@there.example\n")
+    assert provision("app", "add", "contoso", "csv", "--name", "W", "--set", "watched=people.csv").status == 0
+    provision("app", "features", "contoso", "W", "--import")
+    assert provision("import", "contoso", "W", "--json").json["created"] == 1
+    _put(place, head + "1,Ada,Ek,ada,ada@there.example\n2,Bo,Ek,bo,no address\n3,Cy,Ek,cy,cy@there.example\n")
+    again = provision("import", "contoso", "W", "--json").json
+    assert (again["created"], again["outcome"]) == (1, "done")
+    facts = _facts()
+    assert (facts["people"], [(each["row"], each["column"]) for each in facts["problems"]]) == (
+        3,
+        [(3, "Email Address")],
+    )
+    place.unlink()
+    gone = provision("import", "contoso", "W")
+    assert (gone.status, _facts()) == (1, facts)
+    assert "the watched file is not in its folder" in gone.err
+    assert len(_emails(provision)) == 2
+
+
+def _put(place: Path, text: str) -> None:
+    """Write a file that nobody has touched for long."""
+    place.write_text(text, encoding="utf-8")
+    os.utime(place, (1, 1))
+
+
 # -- As people really send them ------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,7 @@ def test_the_first_file_is_recognised_and_its_columns_are_suggested(ada: Browser
     expected = {"Personal-Nr.": "employee_id", "Vorname": "given_name", "Nachname": "surname", "E-Mail": "email"}
     assert _rows(house, hr) == expected
     assert _row(house, hr).config["key"] == "Personal-Nr."
+    assert {"name", "rights", "digest"} <= _row(house, hr).facts.keys()
     with house.db.reading() as session:
         assert session.exec(select(User)).all() == []
 

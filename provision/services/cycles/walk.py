@@ -32,6 +32,7 @@ from provision.services.cycles.following import follow
 from provision.services.cycles.frame import COUNTS, SIGHTS, Frame
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import adoptable, waiting_suitors
+from provision.services.cycles.looking import look_anew
 from provision.services.cycles.managing import bind, bound
 from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, merged, remember_sighting
 from provision.services.cycles.requests import barred
@@ -142,6 +143,7 @@ class _Walk:
             self.source = self.ways.connect(connector)
         except VaultError:
             raise OutsideError("secret_unreadable") from None
+        look_anew(self.ways.writing, self.ways.kinds, connector, self.source)
         return True
 
     def carry_out(self) -> None:
