@@ -96,8 +96,10 @@ def test_C_3_create_user_creates_here_and_there_and_both_outcomes_are_shown(
     assert body is not None
     assert (body["givenName"], body["surname"], body["accountEnabled"]) == ("Nora", "Berg", True)
     inspect(visitor.page, "person-created")
-    visitor.open("reports")
-    visitor.says("Created in Office 365")
+    page = visitor.open("reports")
+    page.get_by_role("row", name=re.compile("Created in Office 365")).first.locator("a").first.click()
+    expect(page.locator("aside.drawer")).to_contain_text("In scope?")
+    inspect(page, "report-drawer-steps")
 
 
 def test_E_1_actions_edit_opens_the_filled_form(switched: Any, visit: Visit) -> None:
@@ -259,6 +261,30 @@ def test_in_review_mode_a_change_waits_in_the_queue_until_it_is_approved(
     visitor.says("Everything that was due has been sent.")
     inspect(visitor.page, "queue-empty")
     product.until(lambda: (there(product, NEW) or {}).get("surname") == "Dahl", "the change at Microsoft")
+
+
+def test_why_tells_the_five_steps_and_syncing_now_ends_there(switched: Any, visit: Visit) -> None:
+    visitor = visit(switched)
+    page = visitor.open("users/3/why")
+    for asked in ("In scope?", "Matched by?", "Mapped how?", "What was sent?", "What came back?"):
+        visitor.says(asked)
+    page.locator("summary", has_text="Show the rows").first.click()
+    inspect(page, "why")
+    visitor.click("Sync this person now")
+    expect(page.get_by_role("heading", name=re.compile("^Why?"))).to_be_visible()
+
+
+def test_a_value_for_many_is_shown_with_what_it_changes_before_it_does(switched: Any, visit: Visit) -> None:
+    visitor = visit(switched)
+    page = visitor.open("users?status=active")
+    page.get_by_label("Select all on this page").check()
+    visitor.click("Change a value", "button")
+    page.get_by_label("Attribute", exact=True).select_option("company")
+    page.get_by_label("Value", exact=True).fill("Fjordvik <b>AS</b>")
+    visitor.click("See what changes")
+    visitor.says("people are changed here, at once.")
+    visitor.says("Fjordvik <b>AS</b>")
+    inspect(page, "bulk-edit")
 
 
 def test_many_are_named_and_counted_first(switched: Any, visit: Visit) -> None:
