@@ -219,6 +219,12 @@ def sentence(row: Row) -> str:
 
 
 @bp.app_template_global()
+def called_outside(name: str) -> str:
+    """An attribute by its label, where the log holds its outside name."""
+    return names.outside(name)
+
+
+@bp.app_template_global()
 def report_of(person: int) -> str:
     """The report about one person, of all times."""
     return url_for("reports.list", who=f"#{person}", span="all")
