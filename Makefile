@@ -33,7 +33,7 @@ check: $(VENV)/.develop  ## Linters, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-faults: $(VENV)/.develop  ## The long fault runs, within an hour; the seed and revision first, what was counted last
+faults: $(VENV)/.develop  ## The long fault runs, about an hour; the seed and revision first, what was counted last
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m faults $(FAULTS) $(ARGS)
 
 faults-postgres: $(VENV)/.develop  ## The same on a throw-away PostgreSQL
