@@ -15,7 +15,7 @@ from provision.core.ports import Source
 from provision.core.post import Mailer
 from provision.core.tables import Connector
 from provision.db import Database
-from provision.services import mail
+from provision.services import mail, scim
 from provision.services.cycles import Ways
 from provision.vault import Vault
 
@@ -73,4 +73,5 @@ class House:
             sleep=time.sleep,
             chance=random.random,
             cut=cut,
+            admit=scim.admit,
         )

@@ -3,6 +3,7 @@
 import secrets
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask
 from sqlmodel import col, select
 from werkzeug.test import TestResponse
@@ -11,6 +12,7 @@ from provision.core.tables import Account, Connector, User
 from provision.core.vocabulary import TokenScope
 from provision.house import House
 from provision.services import connectors, cycles, tokens
+from provision.services.scim import bodies
 from provision.web import scim_entry
 from tests.cast import Clock
 
@@ -94,3 +96,43 @@ class Pusher:
             for name, value in values.items():
                 setattr(row, name, value)
             session.add(row)
+
+
+def crowd(okta: Pusher, number: int) -> list[str]:
+    """That many people whom the client brought, as pushes leave them; their ids."""
+    now, first = okta.clock(), 1000
+    numbers = range(first, first + number)
+    people, accounts = [], []
+    for each in numbers:
+        name = f"p{each}@there.example"
+        own = {"id": each, "tenant_id": okta.tenant, "created_at": now, "changed_at": now, "extra": {}, "origins": {}}
+        people.append(
+            {
+                **own,
+                "lifecycle": "active",
+                "username": name,
+                "email": name,
+                "email_key": name,
+                "name_key": name,
+                "version": 1,
+            }
+        )
+        seen = {
+            "observed": bodies.observed_of({"userName": name}, {}, now),
+            "observed_at": now,
+            "enabled": True,
+            "stale": False,
+        }
+        empty: dict[str, Any] = {"absorbed": {}, "verdict": {}, "standing": {}, "intent": {}}
+        whose = {
+            "id": each,
+            "tenant_id": okta.tenant,
+            "connector_id": okta.connector,
+            "user_id": each,
+            "anchor": str(each),
+        }
+        accounts.append({**whose, **seen, **empty, "name": name, "situation": "linked"})
+    with okta.house.db.writing() as session:
+        session.execute(sa.insert(User), people)
+        session.execute(sa.insert(Account), accounts)
+    return [str(each) for each in numbers]  # fmt: skip

@@ -7,56 +7,15 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlmodel import select
 
-from provision.core.tables import Account, Event, User
+from provision.core.tables import Event
 from provision.house import House
-from provision.services.scim import bodies
 from tests.cast import Cast, Clock
-from tests.web.scim import GROUP, Pusher
+from tests.web.scim import GROUP, Pusher, crowd
 
 
 @pytest.fixture
 def okta(app: Flask, house: House, cast: Cast, clock: Clock) -> Pusher:
     return Pusher(app, house, cast.contoso, clock)
-
-
-def crowd(okta: Pusher, number: int) -> list[str]:
-    """That many people whom the client brought, as pushes leave them; their ids."""
-    now, first = okta.clock(), 1000
-    numbers = range(first, first + number)
-    people, accounts = [], []
-    for each in numbers:
-        name = f"p{each}@there.example"
-        own = {"id": each, "tenant_id": okta.tenant, "created_at": now, "changed_at": now, "extra": {}, "origins": {}}
-        people.append(
-            {
-                **own,
-                "lifecycle": "active",
-                "username": name,
-                "email": name,
-                "email_key": name,
-                "name_key": name,
-                "version": 1,
-            }
-        )
-        seen = {
-            "observed": bodies.observed_of({"userName": name}, {}, now),
-            "observed_at": now,
-            "enabled": True,
-            "stale": False,
-        }
-        empty: dict[str, Any] = {"absorbed": {}, "verdict": {}, "standing": {}, "intent": {}}
-        whose = {
-            "id": each,
-            "tenant_id": okta.tenant,
-            "connector_id": okta.connector,
-            "user_id": each,
-            "anchor": str(each),
-        }
-        accounts.append({**whose, **seen, **empty, "name": name, "situation": "linked"})
-    with okta.house.db.writing() as session:
-        session.execute(sa.insert(User), people)
-        session.execute(sa.insert(Account), accounts)
-    return [str(each) for each in numbers]  # fmt: skip
 
 
 def values(numbers: list[str]) -> list[dict[str, str]]:

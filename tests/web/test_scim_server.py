@@ -14,7 +14,7 @@ from provision.house import House
 from provision.services import connectors, groups, mappings, users
 from tests.cast import Browser, Cast, Clock
 from tests.services.outgoing import Desk
-from tests.web.scim import BULK, ENTERPRISE, GROUP, OURS, USER, Pusher
+from tests.web.scim import BULK, ENTERPRISE, GROUP, OURS, PATCH, USER, Pusher, crowd
 
 
 @pytest.fixture
@@ -189,6 +189,42 @@ def test_deleting_everybody_is_held_and_asks(okta: Pusher, house: House, ada: Br
         assert cycle.state == CycleState.HELD
         assert session.exec(select(User.lifecycle)).all() == [Lifecycle.ACTIVE] * 8
     assert "8" in ada.get("/t/contoso/").text
+
+
+@pytest.mark.parametrize("way", ["one by one", "in bulk"])
+def test_a_hundred_who_leave_wait_for_the_brake_whichever_way(okta: Pusher, desk: Desk, house: House, way: str) -> None:
+    ids = crowd(okta, 100)
+    if way == "one by one":
+        assert {okta.ask("DELETE", f"/Users/{each}").status_code for each in ids} == {204}
+    else:
+        patch = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": False}]}
+        deeds: list[Any] = [{"method": "DELETE", "path": f"/Users/{each}"} for each in ids[:40]]
+        deeds += [{"method": "PATCH", "path": f"/Users/{each}", "data": patch} for each in ids[40:70]]
+        for each in ids[70:]:
+            whole = {"schemas": [USER], "userName": f"p{each}@there.example", "active": False}
+            deeds.append({"method": "PUT", "path": f"/Users/{each}", "data": whole})
+        told: Any = okta.post("/Bulk", {"schemas": [BULK], "Operations": deeds}).json
+        assert {one["status"] for one in told["Operations"]} == {"200", "204"}
+    for _ in range(2):
+        okta.end()
+    with house.db.reading() as session:
+        cycle = session.exec(select(Cycle).order_by(col(Cycle.id).desc())).first()
+        assert cycle is not None
+        assert (cycle.state, cycle.held["accounts"] if cycle.held else 0) == (CycleState.HELD, 100)
+        assert set(session.exec(select(User.lifecycle)).all()) == {Lifecycle.ACTIVE}
+        assert session.exec(select(Operation).where(Operation.kind != OperationKind.CREATE)).all() == []
+
+
+def test_few_by_few_are_held_as_well_once_they_are_many(okta: Pusher, house: House, clock: Clock) -> None:
+    ids = crowd(okta, 100)
+    for first in range(0, 30, 5):
+        for each in ids[first : first + 5]:
+            okta.ask("DELETE", f"/Users/{each}")
+        okta.end()
+        clock.forward(hours=1)
+    with house.db.reading() as session:
+        gone = [one for one in session.exec(select(User.lifecycle)) if one != Lifecycle.ACTIVE]
+    assert 0 < len(gone) <= 10
 
 
 def test_deactivating_everybody_is_held_alike(okta: Pusher, house: House) -> None:

@@ -18,6 +18,7 @@ preview    what an import would do, row by row, and what a person decided about 
 from provision.services.cycles.accepting import accept
 from provision.services.cycles.ending import Leaving, leaving, release
 from provision.services.cycles.frame import Item
+from provision.services.cycles.observing import Owned
 from provision.services.cycles.preview import PreviewCounts, PreviewRow, decide, preview_counts, preview_rows
 from provision.services.cycles.pushing import Client, push, pushed, returning, take_away
 from provision.services.cycles.requests import (
@@ -41,6 +42,7 @@ __all__ = [
     "Client",
     "Item",
     "Leaving",
+    "Owned",
     "PreviewCounts",
     "PreviewRow",
     "Ways",

@@ -42,6 +42,13 @@ def start(session: Session, cycle: Cycle, connector: Connector, now: datetime, *
     tell(session, cycle, connector.name, "cycle.started", Outcome.DONE, told, now)
 
 
+def rests(cycle: Cycle, connector: Connector, now: datetime) -> bool:
+    """Whether a cycle waits, because the outside asked for it or could not be reached."""
+    again_at = cycle.options.get("again_at")
+    waits = again_at is not None and now < datetime.fromisoformat(again_at)
+    return waits or (connector.rests_until is not None and now < connector.rests_until)
+
+
 def mark_stale(session: Session, connector: Connector) -> None:
     """After the mapping changed, every account is judged again."""
     if connector.absorbed_version == connector.mapping_version:

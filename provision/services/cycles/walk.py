@@ -24,7 +24,7 @@ from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKi
 from provision.db import for_update
 from provision.services import events
 from provision.services.cycles.ahead import Ahead
-from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, start
+from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, rests, start
 from provision.services.cycles.circles import walked
 from provision.services.cycles.comparing import comparable, compare
 from provision.services.cycles.ending import end, mark_absent
@@ -34,9 +34,10 @@ from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import adoptable, waiting_suitors
 from provision.services.cycles.looking import look_anew
 from provision.services.cycles.managing import bind, bound
-from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, merged, remember_sighting
+from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, Owned, merged, remember_sighting
 from provision.services.cycles.requests import barred
 from provision.services.cycles.taking import Part, take_seen, take_stored, uncollected
+from provision.services.outbox import NOBODY_ASKED, Order
 from provision.vault import VaultError
 
 log = structlog.get_logger()
@@ -53,7 +54,8 @@ BUSY_TRIES = 3
 class Ways:
     """What a cycle reaches the world through: transactions, ports, the clock, patience and chance (0 to 1).
 
-    ``cut`` tells that this process is about to end: the cycle stays running, and the next leader goes on with it.
+    ``cut`` tells that this process is about to end: the next leader goes on with the cycle. ``admit`` lets those into groups
+    who waited to be somebody.
     """
 
     reading: Callable[[], AbstractContextManager[Session]]
@@ -64,6 +66,7 @@ class Ways:
     sleep: Callable[[float], None]
     chance: Callable[[], float]
     cut: Callable[[], bool] = lambda: False
+    admit: Callable[[Session, Owned, Order], None] = lambda _session, _app, _order: None
 
 
 class _Stopped(Exception):
@@ -127,7 +130,7 @@ class _Walk:
                 return None
             self._halt(cycle, connector)
             now = self.ways.now()
-            if _rests(cycle, connector, now):
+            if rests(cycle, connector, now):
                 return None
             if cycle.state == CycleState.REQUESTED:
                 start(session, cycle, connector, now, pulled=self.ways.kinds[connector.kind].pulled)
@@ -158,6 +161,7 @@ class _Walk:
         self.absorb_rest()
         self.adopt_rest()
         self.bind()
+        self.admit()
         self.compare()
         self._commit(self._finish)
         log.info("cycle ended", cycle=self.cycle_id, connector=self.frame.connector_id)
@@ -188,6 +192,12 @@ class _Walk:
         """Take over whom people report to, now that everybody is known who could be meant."""
         if conditions := bound(self.frame, self._row()):
             self._each(conditions, lambda session, batch, now: bind(session, self.frame, batch, now))
+
+    def admit(self) -> None:
+        """Let into their groups who waited for it to be known who they are."""
+        if self.frame.pushes and self.frame.takes_over:
+            order = Order(self.frame.actor, self.ways.now(), self.ways.kinds, priority=NOBODY_ASKED, hold=False)
+            self._commit(lambda session, *_: self.ways.admit(session, self.frame, order))
 
     def compare(self) -> None:
         """Remember what linked accounts hold that differs from what the mapping owns."""
@@ -311,8 +321,7 @@ class _Walk:
 
             def take(session: Session, cycle: Cycle, connector: Connector, batch: Sequence[int] = numbers) -> None:
                 self._halt(cycle, connector)
-                now = self.ways.now()
-                if part := step(session, batch, now):
+                if part := step(session, batch, now := self.ways.now()):
                     self._progress(session, cycle, part, now)
 
             self._commit(take)
@@ -335,8 +344,7 @@ class _Walk:
     def _finish(self, session: Session, cycle: Cycle, connector: Connector) -> None:
         """The last transaction: what takes away, and the watermark."""
         self._halt(cycle, connector)
-        now = self.ways.now()
-        entries = end(session, self.frame, cycle, connector, now)
+        entries = end(session, self.frame, cycle, connector, now := self.ways.now())
         follow(session, self.frame, entries, self.ways.kinds, now)
         events.append(session, self.frame.tenant_id, entries, now)
 
@@ -383,12 +391,6 @@ def _stamped(pages: Iterator[Page], now: Callable[[], datetime]) -> Iterator[Pag
     for page in pages:
         yield replace(page, asked_at=asked_at)
         asked_at = now()
-
-
-def _rests(cycle: Cycle, connector: Connector, now: datetime) -> bool:
-    again_at = cycle.options.get("again_at")
-    waits = again_at is not None and now < datetime.fromisoformat(again_at)
-    return waits or (connector.rests_until is not None and now < connector.rests_until)
 
 
 def _onward(mark: dict[str, Any] | None, pages: Sequence[Page]) -> dict[str, Any] | None:

@@ -11,9 +11,10 @@ storage    what the library reads and writes through
 """
 
 from provision.services.scim.filters import within_bounds
+from provision.services.scim.members import admit
 from provision.services.scim.models import LARGEST, served
 from provision.services.scim.passing import pass_on
 from provision.services.scim.patching import apply as apply_patch
 from provision.services.scim.storage import Accounts, Doors
 
-__all__ = ["LARGEST", "Accounts", "Doors", "apply_patch", "pass_on", "served", "within_bounds"]
+__all__ = ["LARGEST", "Accounts", "Doors", "admit", "apply_patch", "pass_on", "served", "within_bounds"]

@@ -16,7 +16,7 @@ from provision.core.tables import Account, Group, GroupMember, User
 from provision.core.vocabulary import Lifecycle, Situation, exact, key
 from provision.db import among, for_update, reserve
 from provision.services import groups
-from provision.services.cycles import Client
+from provision.services.cycles import Client, Owned
 from provision.services.errors import Invalid
 from provision.services.outbox import Order
 from provision.services.scim.bodies import META, WAITING, meta_of
@@ -86,7 +86,7 @@ def fill(session: Session, client: Client, row: Row, members: Sequence[int], ord
         _keep(session, row["id"], {**row["observed"], WAITING: waiting}, order.now)
 
 
-def admit(session: Session, client: Client, order: Order) -> None:
+def admit(session: Session, client: Owned, order: Order) -> None:
     """Let those in who waited and are somebody's by now. One look at the client's groups, and mostly no more."""
     query = sa.select(ACCOUNTS.c.id, ACCOUNTS.c.group_id, ACCOUNTS.c.observed).where(
         ACCOUNTS.c.connector_id == client.connector_id,
@@ -171,7 +171,7 @@ def _member(endpoint: str, number: int, kind: str) -> dict[str, Any]:
     return {"value": str(number), "$ref": f"{endpoint}/{number}", "type": kind}
 
 
-def _whose(session: Session, client: Client, numbers: Collection[int]) -> dict[int, int | None]:
+def _whose(session: Session, client: Owned, numbers: Collection[int]) -> dict[int, int | None]:
     """By account of this client, whose it is: None while that is not known, or while they have left."""
     if not numbers:
         return {}
