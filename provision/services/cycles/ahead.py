@@ -3,6 +3,8 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -67,3 +69,11 @@ class Ahead:
                 continue
             return True
         return False
+
+
+def stamped(pages: Iterator[Page], now: Callable[[], datetime]) -> Iterator[Page]:
+    """The pages, each with the moment in which it was asked for."""
+    asked_at = now()
+    for page in pages:
+        yield replace(page, asked_at=asked_at)
+        asked_at = now()

@@ -9,7 +9,7 @@ goes on from the position of its last commit. A walk that must wait returns, and
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from provision.core.tables import Connector, Cycle
 from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKind, CycleState
 from provision.db import for_update
 from provision.services import events
-from provision.services.cycles.ahead import Ahead
+from provision.services.cycles.ahead import Ahead, stamped
 from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, rests, start
 from provision.services.cycles.circles import walked
 from provision.services.cycles.comparing import comparable, compare
@@ -273,7 +273,7 @@ class _Walk:
         watermark = row.watermark_before if row.kind == CycleKind.INCREMENTAL else None
         pages = self.source.changes(self.frame.attributes, watermark=watermark, position=row.position)
         batch: list[Page] = []
-        with Ahead(_stamped(pages, self.ways.now)) as ahead:
+        with Ahead(stamped(pages, self.ways.now)) as ahead:
             try:
                 while (page := ahead.next(self._stop_if_asked)) is not None:
                     batch.append(page)
@@ -383,14 +383,6 @@ class _Walk:
                     raise
             self.ways.sleep(float(attempt))
         raise AssertionError("unreachable")
-
-
-def _stamped(pages: Iterator[Page], now: Callable[[], datetime]) -> Iterator[Page]:
-    """The pages, each with the moment in which it was asked for."""
-    asked_at = now()
-    for page in pages:
-        yield replace(page, asked_at=asked_at)
-        asked_at = now()
 
 
 def _onward(mark: dict[str, Any] | None, pages: Sequence[Page]) -> dict[str, Any] | None:
