@@ -64,12 +64,23 @@ def bind_pushed(session: Session, frame: Frame, item: Item, now: datetime, *, ar
     if not (frame.managers and frame.takes_over and item.user_id):
         return Part()
     item.fresh = item.seen_anew = item.touched = False
-    waiting = []
-    if arrived:
-        names = {item.anchor, exact(item.observed.get(EXTERNAL_ID))} - {None}
-        waits = (among(session, ACCOUNTS.c.superior, names), ACCOUNTS.c.user_id.is_not(None), ACCOUNTS.c.id != item.id)
-        waiting = load(session, frame, *waits, _THERE.is_distinct_from(_BASE), lock=True)
+    numbers = _waiting(session, frame, item) if arrived else []
+    waiting = load(session, frame, among(session, ACCOUNTS.c.id, numbers), lock=True) if numbers else []
     return bind_items(session, frame, [item, *waiting], now)
+
+
+def _waiting(session: Session, frame: Frame, item: Item) -> list[int]:
+    """The accounts that name this one as a manager whom their people do not have yet; found by their index alone."""
+    names = {item.anchor, exact(item.observed.get(EXTERNAL_ID))} - {None}
+    query = sa.select(ACCOUNTS.c.id).where(
+        ACCOUNTS.c.connector_id == frame.connector_id,
+        ACCOUNTS.c.superior.is_not(None),
+        among(session, ACCOUNTS.c.superior, names),
+        ACCOUNTS.c.user_id.is_not(None),
+        ACCOUNTS.c.id != item.id,
+        _THERE.is_distinct_from(_BASE),
+    )
+    return list(session.scalars(query))
 
 
 def bind_items(session: Session, frame: Frame, items: Sequence[Item], now: datetime) -> Part:
@@ -155,6 +166,7 @@ def _holders(session: Session, frame: Frame, anchors: set[str]) -> dict[str, int
 def _named(session: Session, frame: Frame, column: Any, names: Collection[str]) -> list[tuple[str, int]]:
     query = sa.select(column, ACCOUNTS.c.user_id).where(
         ACCOUNTS.c.connector_id == frame.connector_id,
+        column.is_not(None),
         among(session, column, names),
         ACCOUNTS.c.user_id.is_not(None),
         ACCOUNTS.c.situation == Situation.LINKED.value,

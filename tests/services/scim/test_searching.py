@@ -114,6 +114,21 @@ def test_what_clients_look_for_is_found_by_an_index(house: House, accounts: Open
     assert index in plans(house, sent)
 
 
+def test_who_waits_for_somebody_new_and_whom_somebody_names_are_found_by_an_index(house: House, accounts: Open) -> None:
+    hire(accounts(), 3)
+    if not house.db.is_sqlite:
+        crowd(house)
+    with told(house) as sent, SERVED:
+        body = {"userName": "new@there.example", "externalId": "new", ENTERPRISE: {"manager": {"value": "E0002"}}}
+        accounts().create(USER, MODEL.model_validate(body))
+    waiting = [one for one in sent if "accounts.superior IN" in one[0] or "accounts.superior = ANY" in one[0]]
+    named = [one for one in sent if "accounts.external_id IN" in one[0] or "accounts.external_id = ANY" in one[0]]
+    assert waiting
+    assert named
+    assert "ix_accounts_superior" in plans(house, waiting)
+    assert "ix_accounts_external_id" in plans(house, named)
+
+
 def test_a_page_is_read_without_looking_at_what_accounts_hold(house: House, accounts: Open) -> None:
     hire(accounts(), 3)
     with told(house) as sent:
