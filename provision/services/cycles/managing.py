@@ -76,7 +76,6 @@ def _waiting(session: Session, frame: Frame, item: Item) -> list[int]:
         ACCOUNTS.c.connector_id == frame.connector_id,
         ACCOUNTS.c.superior.is_not(None),
         among(session, ACCOUNTS.c.superior, names),
-        ACCOUNTS.c.user_id.is_not(None),
         ACCOUNTS.c.id != item.id,
         _THERE.is_distinct_from(_BASE),
     )
@@ -168,10 +167,9 @@ def _named(session: Session, frame: Frame, column: Any, names: Collection[str]) 
         ACCOUNTS.c.connector_id == frame.connector_id,
         column.is_not(None),
         among(session, column, names),
-        ACCOUNTS.c.user_id.is_not(None),
         ACCOUNTS.c.situation == Situation.LINKED.value,
     )
-    return [(name, person) for name, person in session.execute(query)]
+    return [(name, person) for name, person in session.execute(query) if person is not None]
 
 
 def _fresh(session: Session, frame: Frame, people: Collection[int]) -> set[int]:
