@@ -1,18 +1,21 @@
 """Rows for tests that need people, an app and accounts without running an import: written as an import leaves them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
 
-from provision.core.tables import Account, Connector, Cycle, Mapping, User
+from provision.core.onboarding import Recipient
+from provision.core.tables import Account, Activation, Connector, Cycle, Mail, Mapping, User
 from provision.core.vocabulary import (
     CycleKind,
     CycleState,
     Flow,
     Kind,
     Lifecycle,
+    MailState,
+    MailTemplate,
     MappingKind,
     Outcome,
     Owner,
@@ -89,6 +92,23 @@ def account(session: Session, connector: Connector, owner: User | None, now: dat
         **given,
     )
     session.add(row)
+    session.flush()
+    return row
+
+
+def link(session: Session, person: User, now: datetime, **values: Any) -> Activation:
+    """A link that the person's own address is told to have gone to: a server took its mail."""
+    given: dict[str, Any] = {
+        "recipient": Recipient.PRIMARY.value, "sent_to": person.email or "", "sent_for": person.email or "",
+        "digest": f"link {person.id}".encode(), "nonce": b"n", "key_id": "k", "outcomes": {}, "tried": {},
+        "created_at": now, "created_by": "ada", "sent_at": now, "expires_at": now + timedelta(hours=72),
+    }  # fmt: skip
+    row = Activation(tenant_id=person.tenant_id, user_id=person.id or 0, **{**given, **values})
+    session.add(row)
+    session.flush()
+    mail = {"template": MailTemplate.ACTIVATION, "state": MailState.SENT, "address": row.sent_to, "language": "en"}
+    session.add(Mail(tenant_id=row.tenant_id, user_id=row.user_id, activation_id=row.id, message_id=f"{row.id}",
+                     created_at=now, due_at=now, settled_at=now, attempts=1, **mail))  # fmt: skip
     session.flush()
     return row
 

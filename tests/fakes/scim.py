@@ -24,10 +24,31 @@ from scim2_server.utils import (
     load_default_service_provider_config,
 )
 
+from provision.core.ports import Write
+from provision.core.vocabulary import OperationKind
+
 TOKEN = "Quiet-Token-41-Umbrella"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 SERVER = "scim.test"
 Answered = tuple[str, list[tuple[str, str]], bytes]
+
+
+def new(word: str = "nora", **more: Any) -> Write:
+    """The create of somebody whom no server knows yet; ``more`` replaces what a write holds."""
+    values = {
+        "userName": f"{word}@fjordvik.example",
+        "name.givenName": word.title(),
+        "name.familyName": "O'Newcomer",
+        "emails.work": f"{word}@fjordvik.example",
+        "department": "Kombüse & Deck",
+        **more.pop("values", {}),
+    }
+    usual: dict[str, Any] = {
+        "enabled": True,
+        "password": "Quiet-Lake-41-Umbrella",
+        "correlation": ("externalId", f"C-{word}"),
+    }
+    return Write(OperationKind.CREATE, None, f"ref-{word}", values, **{**usual, **more})
 
 
 @dataclass

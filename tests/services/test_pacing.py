@@ -1,6 +1,5 @@
 """How many mails with a link leave within an hour: never more than the tenant chose, and the others by themselves later."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,18 +17,9 @@ from tests import populate
 from tests.cast import Browser, Cast, Clock
 from tests.fakes.postoffice import PostOffice
 from tests.services.test_activation import FACTS
-from tests.services.test_mail import invited, to
+from tests.services.test_mail import invited, office, post
 
-
-@pytest.fixture
-def office() -> Iterator[PostOffice]:
-    with PostOffice() as office:
-        yield office
-
-
-@pytest.fixture
-def post(house: House, office: PostOffice) -> Post:
-    return to(office.url, house)
+__all__ = ["office", "post"]
 
 
 @pytest.fixture

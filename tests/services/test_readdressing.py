@@ -1,6 +1,5 @@
 """A link and the addresses of its person: what changes while it is under way, and who may end up holding it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,30 +14,13 @@ from provision.services import settings as chosen
 from provision.services.activation import Wanted
 from provision.services.mail import Post
 from tests import office as offices
-from tests import populate
 from tests.cast import Cast, Clock
 from tests.fakes.postoffice import PostOffice
-from tests.services.test_activation import FACTS, somebody
-from tests.services.test_mail import HOME, invited, to
+from tests.services.test_activation import somebody
+from tests.services.test_mail import HOME, app, invited, office, post
 
+__all__ = ["app", "office", "post"]
 NEW = "jane.new@home.example"
-
-
-@pytest.fixture
-def office() -> Iterator[PostOffice]:
-    with PostOffice() as office:
-        yield office
-
-
-@pytest.fixture
-def post(house: House, office: PostOffice) -> Post:
-    return to(office.url, house)
-
-
-@pytest.fixture
-def app(house: House, cast: Cast, clock: Clock) -> Any:
-    with house.db.writing() as session:
-        return populate.app(session, cast.contoso, clock(), facts=FACTS, outside_id="there")
 
 
 def edit(house: House, cast: Cast, person: int, **values: Any) -> None:

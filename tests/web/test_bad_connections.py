@@ -102,7 +102,7 @@ def test_a_tenant_in_another_cloud(house: House, cast: Cast, clock: Clock, kept:
             raise Refused("tenant_in_another_cloud", domain="acme.example", cloud="usgov")
 
         def consent_url(self, redirect_uri: str, state: str) -> str:
-            raise NotImplementedError
+            raise AssertionError("nobody is sent to give a consent that cannot hold")
 
     before = kept()
     away = replace(house, connect=lambda _row: Abroad())  # type: ignore[arg-type, return-value]

@@ -1,6 +1,5 @@
 """What a SCIM application is held to where it keeps groups: against a real server over HTTP, with faults between."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,6 @@ from tests.fakes.scim import ScimServer
 
 WAYS: tuple[dict[str, str], ...] = ({}, {"changes": "replace"})
 MARK = ("externalId", "G-SALES")
-
-
-@pytest.fixture
-def there() -> Iterator[ScimServer]:
-    server = ScimServer()
-    yield server
-    server.close()
 
 
 def new(*members: str, name: str = "Sales", mark: tuple[str, str] = MARK) -> Write:

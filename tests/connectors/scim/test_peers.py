@@ -24,19 +24,12 @@ from provision.core.ports import (
 )
 from provision.core.vocabulary import Kind, OperationKind
 from tests.fakes.grounds import Clock, Listener
-from tests.fakes.scim import TOKEN, ScimServer
+from tests.fakes.scim import TOKEN, ScimServer, new
 
 SPEC = KINDS[Kind.SCIM]
 MAPPED = ("name.givenName", "name.familyName", "title", "emails.work", "department")
 NOBODY = "00000000-0000-4000-8000-000000000000"
 HERE = Reach(networks(["127.0.0.0/8"]))
-
-
-@pytest.fixture
-def there() -> Iterator[ScimServer]:
-    server = ScimServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -53,23 +46,6 @@ def target(there: ScimServer, *, token: str = TOKEN, outside_id: str | None = No
     built = SPEC.build(config, Secret(client_secret=token), outside_id, world)
     assert isinstance(built, Scim)
     return built
-
-
-def new(word: str = "nora", **more: Any) -> Write:
-    values = {
-        "userName": f"{word}@fjordvik.example",
-        "name.givenName": word.title(),
-        "name.familyName": "O'Newcomer",
-        "emails.work": f"{word}@fjordvik.example",
-        "department": "Kombüse & Deck",
-        **more.pop("values", {}),
-    }
-    usual: dict[str, Any] = {
-        "enabled": True,
-        "password": "Quiet-Lake-41-Umbrella",
-        "correlation": ("externalId", f"C-{word}"),
-    }
-    return Write(OperationKind.CREATE, None, f"ref-{word}", values, **{**usual, **more})
 
 
 def change(anchor: str, kind: OperationKind = OperationKind.UPDATE, **more: Any) -> Write:

@@ -10,17 +10,10 @@ from provision.connectors import KINDS, Secret, World
 from provision.connectors.scim import Scim
 from provision.core.ports import OutsideError, Throttled, Unauthorised, Unreachable
 from provision.core.vocabulary import Kind
-from tests.connectors.scim.test_peers import HERE, carried, new, record
-from tests.fakes.scim import TOKEN, Issuer, ScimServer
+from tests.connectors.scim.test_peers import HERE, carried, record
+from tests.fakes.scim import TOKEN, Issuer, ScimServer, new
 
 SECRET = "p:&ss w/rd+%"
-
-
-@pytest.fixture
-def there() -> Iterator[ScimServer]:
-    server = ScimServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture

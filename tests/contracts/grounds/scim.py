@@ -21,10 +21,10 @@ from provision.core.ports import (
     WatermarkLost,
     Write,
 )
-from provision.core.vocabulary import Kind, OperationKind
+from provision.core.vocabulary import Kind
 from tests.contracts.ground import People
 from tests.fakes.grounds import Clock
-from tests.fakes.scim import TOKEN, ScimServer
+from tests.fakes.scim import TOKEN, ScimServer, new
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,20 +152,7 @@ class OverHttp:
         self.server.strikes.clear()
 
     def new(self, word: str = "nora", **more: Any) -> Write:
-        values = {
-            "userName": f"{word}@fjordvik.example",
-            "name.givenName": word.title(),
-            "name.familyName": "O'Newcomer",
-            "emails.work": f"{word}@fjordvik.example",
-            "department": "Kombüse & Deck",
-            **more.pop("values", {}),
-        }
-        usual: dict[str, Any] = {
-            "enabled": True,
-            "password": "Quiet-Lake-41-Umbrella",
-            "correlation": ("externalId", f"C-{word}"),
-        }
-        return Write(OperationKind.CREATE, None, f"ref-{word}", values, **{**usual, **more})
+        return new(word, **more)
 
     def there(self, anchor: str) -> dict[str, Any] | None:
         row = self.server.people().get(anchor)

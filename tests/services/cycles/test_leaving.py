@@ -7,6 +7,7 @@ from provision.core.tables import Activation
 from provision.core.vocabulary import CycleState, Decision, Situation
 from provision.services import cycles
 from provision.services.errors import Conflict
+from tests import populate
 from tests.fakes.directory import Directory
 from tests.services.cycles.conftest import Desk
 
@@ -51,10 +52,8 @@ def test_who_is_suspended_or_leaves_by_an_import_loses_their_link(
     desk.run()
     desk.change_connector(when_gone=setting)
     person = desk.person("person001")
-    at = desk.house.now()
-    link = {"digest": b"d", "nonce": b"n", "key_id": "k", "created_at": at, "created_by": "ada", "expires_at": at}
     with desk.house.db.writing() as session:
-        session.add(Activation(tenant_id=person.tenant_id, user_id=person.id or 0, **link))
+        populate.link(session, person, desk.house.now())
     directory.remove("person001")
     desk.run()
     with desk.house.db.reading() as session:

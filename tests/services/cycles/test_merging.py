@@ -1,6 +1,10 @@
 """Both sides move: who wins, value by value, and what an emptied value waits for."""
 
-from provision.core.tables import Mapping
+import pytest
+from sqlmodel import select
+
+from provision.core.tables import Activation, Mapping
+from tests import populate
 from tests.fakes.directory import Directory
 from tests.services.cycles.conftest import Desk
 
@@ -11,6 +15,24 @@ def test_what_moved_only_there_flows_in(desk: Desk, directory: Directory) -> Non
     directory.edit("ann", surname="Married")
     desk.run()
     assert desk.person("ann").surname == "Married"
+
+
+@pytest.mark.parametrize(
+    ("moved", "ends"), [({"userPrincipalName": "ann.new@there.example"}, True), ({"surname": "Married"}, False)]
+)
+def test_an_address_that_moved_there_ends_the_link_that_went_to_the_one_before(
+    desk: Desk, directory: Directory, moved: dict[str, str], ends: bool
+) -> None:
+    directory.add("ann")
+    desk.run()
+    with desk.house.db.writing() as session:
+        populate.link(session, desk.person("ann"), desk.clock())
+    directory.edit("ann", **moved)
+    desk.run()
+    with desk.house.db.reading() as session:
+        assert (session.exec(select(Activation.revoked_at)).one() is not None) == ends
+    assert desk.actions()["activation.ended"] == ends
+    assert desk.chain_breaks_at() is None
 
 
 def test_what_moved_only_here_stays(desk: Desk, directory: Directory) -> None:
