@@ -313,8 +313,8 @@ def test_many_are_shown_with_their_number_and_a_sample_before_they_are_moved(des
 def test_many_are_edited_at_once_but_never_in_what_tells_them_apart(desk: Desk) -> None:
     everybody = [desk.present(f"p{number}") for number in range(3)]
     with pytest.raises(Invalid) as raised:
-        do(desk, users.edit_many, everybody, {"email": "x@there.example"})
-    assert raised.value.problems == {"email": "one_person_only"}
+        do(desk, users.edit_many, everybody, {"email": "x@there.example", "manager_id": everybody[0]})
+    assert raised.value.problems == {"email": "one_person_only", "manager_id": "one_person_only"}
     do(desk, users.edit_many, everybody, {"surname": "There"})
     desk.drain()
     assert {values["surname"] for values in desk.there.people.values()} == {"There"}

@@ -7,7 +7,6 @@ attribute; nothing is sent from here.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -162,29 +161,52 @@ def _decide_switches(session: Session, pick: _Pick) -> None:
 def _accept_bonds(session: Session, tenant_id: int, pick: _Pick, order: Order) -> Chosen:
     """Take over what no row of the mapping carries: whether somebody may sign in, and whom they report to.
 
-    Whoever may not be moved here is left out and stays as they are.
+    Whoever may not be moved here is left out: nothing is agreed about them, so their difference stays and is asked again.
     """
     effects: list[Effect] = []
-    wanted: dict[Any, dict[int, int]] = {}
-    for account, one in (*_bonds(pick, ENABLED), *_bonds(pick, MANAGER)):
-        how: Any = _boss(pick, one) if one.attribute == MANAGER else _HOW[one.was or ""]
-        wanted.setdefault((one.attribute, how), {})[pick.met[account].account["user_id"]] = account
-        agreed = one.was if one.attribute == MANAGER else one.was == "allowed"
-        base = {**pick.met[account].account["absorbed"], one.attribute: agreed}
-        session.execute(sa.update(_ACCOUNTS).where(_ACCOUNTS.c.id == account).values(absorbed=base))
-    left = 0
-    for (attribute, how), people in wanted.items():
+    refused: set[tuple[int, str]] = set()
+    for how in users.Move.ENABLE, users.Move.DISABLE:
+        people = {
+            _whose(pick, account): account for account, one in _bonds(pick, ENABLED) if _HOW[one.was or ""] is how
+        }
+        moved = users.move_many(session, tenant_id, list(people), how, order)
+        effects += moved.effects
+        refused |= {(people[number], ENABLED) for number in people.keys() - {*moved.moved}}
+    for account, one in _bonds(pick, MANAGER):
         try:
-            if attribute == MANAGER:
-                edited = users.edit_many(session, tenant_id, list(people), {"manager_id": how}, order)
-                effects += [effect for saved in edited.values() for effect in saved.effects]
-            else:
-                moved = users.move_many(session, tenant_id, list(people), how, order)
-                effects += moved.effects
-                left += len(people) - len(moved.moved)
-        except Invalid:
-            left += len(people)
-    return Chosen(0, left=left, effects=effects)
+            saved = users.edit(session, tenant_id, _whose(pick, account), {"manager_id": _boss(pick, one)}, order)
+            effects += saved.effects
+        except (Invalid, Conflict):
+            refused.add((account, MANAGER))
+    _leave_out(pick, refused)
+    _agree(session, pick)
+    return Chosen(0, left=len(refused), effects=effects)
+
+
+def _agree(session: Session, pick: _Pick) -> None:
+    """Both sides are the same from here on, as it is there."""
+    for account, pairs in pick.picked.items():
+        told = {
+            one.attribute: one.was == "allowed" if one.attribute == ENABLED else one.was
+            for _, one in pairs
+            if one.attribute in BONDS
+        }
+        if not told:
+            continue
+        base = {**pick.met[account].account["absorbed"], **told}
+        session.execute(sa.update(_ACCOUNTS).where(_ACCOUNTS.c.id == account).values(absorbed=base))
+
+
+def _leave_out(pick: _Pick, refused: set[tuple[int, str]]) -> None:
+    kept = {
+        account: [(number, one) for number, one in pairs if (account, one.attribute) not in refused]
+        for account, pairs in pick.picked.items()
+    }
+    pick.picked = {account: pairs for account, pairs in kept.items() if pairs}
+
+
+def _whose(pick: _Pick, account: int) -> int:
+    return int(pick.met[account].account["user_id"])
 
 
 def _bonds(pick: _Pick, attribute: str) -> list[tuple[int, Change]]:

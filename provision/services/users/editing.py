@@ -32,8 +32,8 @@ from provision.services.users.saving import (
 
 FARTHEST = 100
 """How many steps up the line of managers are looked at before it counts as a circle."""
-ALONE = ("email", "username", "employee_id")
-"""What tells people apart, and is never set for several at once."""
+ALONE = ("email", "username", "employee_id", MANAGER)
+"""What tells people apart, or is judged by who they are: never set for several at once."""
 SAMPLE = 5
 
 
@@ -101,7 +101,7 @@ def edit(
 def edit_many(
     session: Session, tenant_id: int, ids: Collection[int], given: Mapping[str, Any], order: Order
 ) -> dict[int, Saved]:
-    """Set the same values for many people who have not left; addresses and usernames are nobody else's, so never these.
+    """Set the same values for many people who have not left; never one of ALONE.
 
     Raises Invalid, NotFound.
     """

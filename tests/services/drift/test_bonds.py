@@ -89,3 +89,35 @@ def test_a_manager_is_pushed_back_by_choice(desk: DriftDesk) -> None:
     assert isinstance(desk.choose("push"), drift.Chosen)
     desk.drain()
     assert desk.there.people[desk.account(lee).anchor or ""]["manager"] == desk.account(bosses[2]).anchor
+
+
+def test_a_manager_who_cannot_be_taken_over_stays_a_difference_and_is_not_overwritten(desk: DriftDesk) -> None:
+    """Whoever is named there reports to the person here: taken over, it would be a circle."""
+    bosses = [desk.present(name) for name in ("one", "three")]
+    lee = desk.present("lee", manager_id=bosses[0])
+    two = desk.present("two", manager_id=lee)
+    desk.compare()
+    desk.elsewhere(lee, manager=desk.account(two).anchor)
+    desk.change(lee, manager_id=bosses[1])
+    desk.compare()
+    done = desk.choose("accept")
+    assert (done.done, done.left, done.effects) == (0, 1, [])
+    assert desk.value(lee, "manager_id") == bosses[1]
+    desk.enqueue(lee)
+    desk.drain()
+    desk.compare()
+    assert [item.theirs for item in desk.items()] == ["Two Here"]
+    assert desk.there.applied == []
+
+
+def test_both_are_accepted_at_once_and_both_are_agreed(desk: DriftDesk) -> None:
+    bosses = [desk.present(name) for name in ("one", "two", "three")]
+    lee = desk.present("lee", manager_id=bosses[0])
+    desk.compare()
+    desk.elsewhere(lee, manager=desk.account(bosses[1]).anchor, accountEnabled=False)
+    desk.change(lee, manager_id=bosses[2])
+    desk.compare()
+    assert desk.choose("accept").done == 2
+    assert (desk.value(lee, "manager_id"), desk.value(lee, "lifecycle")) == (bosses[1], Lifecycle.SUSPENDED)
+    agreed = desk.account(lee).absorbed
+    assert (agreed["manager"], agreed["enabled"]) == (desk.account(bosses[1]).anchor, False)
