@@ -76,7 +76,7 @@ def _told(need: Need) -> dict[str, Any]:
             "warn",
             "hand-stop",
             ngettext("One change in %(app)s is blocked", "%(num)d changes in %(app)s are blocked", n, app=name),
-            _("It waits for something that only a person can do."),
+            _("It goes on once what is missing is there."),
             _("See what is missing"),
             url_for("queue.show", show="blocked", app=need.app_id),
         ),
