@@ -39,7 +39,16 @@ def _kind(operation: Any) -> str:
     if operation.op == PatchOperation.Op.remove:
         return "leave" if operation.value is None and _ONE.fullmatch(path) else ""
     adds = operation.op == PatchOperation.Op.add and isinstance(operation.value, list)
-    return "join" if adds and _ALL.fullmatch(path) else ""
+    return "join" if adds and _ALL.fullmatch(path) and all(map(_named, operation.value)) else ""
+
+
+def _named(member: Any) -> bool:
+    """Whether a member comes as a name alone, so that two of one name are one."""
+    return (
+        isinstance(member, dict)
+        and exact(member.get("value")) is not None
+        and {"value", "display"}.issuperset(map(str.lower, member))
+    )
 
 
 def _part(current: Any, operations: Sequence[Any]) -> bool:
@@ -54,5 +63,9 @@ def _part(current: Any, operations: Sequence[Any]) -> bool:
 
 
 def _together(operations: Sequence[Any]) -> list[Any]:
-    values = [value for one in operations for value in one.value]
+    values: list[Any] = []
+    seen: set[str | None] = set()
+    for one in operations:
+        values += [value for value in one.value if exact(value["value"]) not in seen]
+        seen.update(exact(value["value"]) for value in one.value)
     return [operations[0].model_copy(update={"value": values})]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scim2_models import Context, PatchOp
 
@@ -38,6 +38,9 @@ OPERATIONS = st.one_of(
 
 
 @settings(deadline=None, max_examples=50)
+@example([], [moves("add", "members", ["e\u0301"]), moves("add", "members", ["\u00e9"])])
+@example(["1"], [moves("add", "members", ["e\u0301", "\u00e9"]), leaves("members", "\u00e9")])
+@example(["1"], [moves("add", "members", []), moves("add", "members", ["1"])])
 @given(st.lists(NAMES, max_size=5, unique=True), st.lists(OPERATIONS, min_size=1, max_size=8))
 def test_it_comes_to_what_the_library_makes_of_it(inside: list[str], operations: list[Any]) -> None:
     with SERVED:
