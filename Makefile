@@ -15,7 +15,7 @@ PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 .PHONY: demo test test-postgres check faults faults-postgres bench pictures vendor lock migration browser clean help
 
 help:  ## Show what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s%s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.runtime  ## Serve the product with a sandbox tenant
 	$(BIN)/provision demo --port $(PORT) --users $(USERS)
@@ -58,12 +58,17 @@ migration: $(VENV)/.develop  ## Write a migration from the tables: make migratio
 browser:
 	@sh tools/browser.sh
 
+# An environment holds for the place where it was made, and as long as its Python is there.
+ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/.place 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/.runtime $(VENV)/.develop
+endif
+
 $(VENV)/.runtime: requirements.lock pyproject.toml
-	@sh tools/venv.sh $(PYTHON) $(VENV) requirements.lock
+	@sh tools/venv.sh "$(PYTHON)" $(VENV) requirements.lock
 	@touch $@
 
 $(VENV)/.develop: requirements-dev.lock pyproject.toml
-	@sh tools/venv.sh $(PYTHON) $(VENV) requirements-dev.lock
+	@sh tools/venv.sh "$(PYTHON)" $(VENV) requirements-dev.lock
 	@touch $@ $(VENV)/.runtime
 
 clean:  ## Remove what make made; data/ stays

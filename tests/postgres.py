@@ -1,11 +1,13 @@
 """Run a command against a throw-away PostgreSQL: ``python -m tests.postgres -- pytest -q``.
 
 Owns the cluster's short life: made in a temporary folder, on a socket-free loopback port, without syncing, and removed
-with the command's end whatever that was. As root it runs as the user ``postgres``, since the server refuses root.
+with the command's end whatever that was. As root it runs as the user ``postgres``, since the server refuses root. With
+TEST_DATABASE_URL the command gets that server and none is made.
 """
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +21,9 @@ from tests.processes import free_port
 
 QUICK = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 SUPERUSER = "postgres"
+# Sorted byte by byte everywhere; macOS calls the letters of all languages by another name.
+LOCALE = ("-E", "UTF8", "--locale=C", f"--lc-ctype={'en_US' if sys.platform == 'darwin' else 'C'}.UTF-8")
+KEPT = ("usr/lib/postgresql/*", "opt/homebrew/opt/postgresql@*", "usr/local/opt/postgresql@*")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if command[0] == "pytest":
         command = [sys.executable, "-m", *command]
+    if os.environ.get("TEST_DATABASE_URL"):
+        return subprocess.run(command, check=False).returncode
     # A polite end must end the server too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with cluster() as url:
@@ -37,29 +44,28 @@ def main(arguments: Sequence[str]) -> int:
 @contextmanager
 def cluster() -> Iterator[str]:
     """A fresh cluster; yields the URL of its first database."""
-    tools = _tools()
+    programs = tools()
     with tempfile.TemporaryDirectory(prefix="provision-pg-") as name:
         folder = Path(name)
         _give_away(folder)
         kept, port = folder / "cluster", free_port()
-        _run(
-            tools / "initdb", "--no-sync", "-A", "trust", "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "-D", kept
-        )
+        _run(programs / "initdb", "--no-sync", "-A", "trust", "-U", SUPERUSER, *LOCALE, "-D", kept)
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' {QUICK}"
-        _run(tools / "pg_ctl", "-D", kept, "-l", folder / "log", "-w", "-o", options, "start")
+        _run(programs / "pg_ctl", "-D", kept, "-l", folder / "log", "-w", "-o", options, "start")
         try:
             yield f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{port}/postgres"
         finally:
-            _run(tools / "pg_ctl", "-D", kept, "-m", "immediate", "-w", "stop")
+            _run(programs / "pg_ctl", "-D", kept, "-m", "immediate", "-w", "stop")
 
 
-def _tools() -> Path:
-    """Where initdb is: on the path, or where Debian keeps it, the newest first."""
-    found = shutil.which("initdb")
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]))
-    if found is None and not debian:
-        raise SystemExit("PostgreSQL is not installed: apt-get install postgresql, or brew install postgresql")
-    return debian[-1].parent if debian else Path(found or "").parent
+def tools() -> Path:
+    """Where initdb is: where Debian and Homebrew keep it, the newest first, or on the path."""
+    kept = [path.parent for place in KEPT for path in Path("/").glob(f"{place}/bin/initdb")]
+    if kept:
+        return max(kept, key=lambda path: float(re.sub(r"[^\d.]", "", path.parent.name) or 0))
+    if found := shutil.which("initdb"):
+        return Path(found).parent
+    raise SystemExit("PostgreSQL is not installed: apt-get install postgresql, or brew install postgresql@17")
 
 
 def _run(*words: str | Path) -> None:

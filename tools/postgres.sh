@@ -1,16 +1,12 @@
 #!/bin/sh
-# The second database's programs: Debian's package, or whatever pg_ctl is on the path.
+# The second database's programs: wherever tests/postgres.py finds them, or Debian's package.
 set -eu
-if [ -n "${TEST_DATABASE_URL:-}" ] || command -v pg_ctl >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then
+if [ -n "${TEST_DATABASE_URL:-}" ] || .venv/bin/python -c "from tests import postgres; postgres.tools()" 2>/dev/null; then
     exit 0
 fi
 if command -v apt-get >/dev/null 2>&1; then
-    as_root=""
-    if [ "$(id -u)" != 0 ]; then as_root="sudo"; fi
     echo "Installing PostgreSQL for the tests"
-    $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null
-else
-    echo "PostgreSQL's pg_ctl is not on the path. On macOS: brew install postgresql" >&2
-    exit 1
+    exec sh tools/debian.sh "make test-postgres" postgresql
 fi
+echo "make test-postgres needs PostgreSQL. On macOS: brew install postgresql@17" >&2
+exit 1

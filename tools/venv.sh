@@ -16,20 +16,25 @@ newest() {
     exit 1
 }
 
-if [ ! -x "$venv/bin/python" ]; then
+# One that was cut short, was moved or has lost its Python is made anew.
+if [ "$(cat "$venv/.place" 2>/dev/null)" != "$(pwd -P)" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     found=$(newest)
-    if ! "$found" -m venv "$venv" 2>/dev/null; then
-        # Debian ships venv apart from Python.
-        rm -rf "$venv"
-        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-            apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
-            "$found" -m venv "$venv"
-        else
-            echo "Python's venv module is missing. On Debian: sudo apt-get install python3-venv" >&2
-            exit 1
-        fi
+    echo "Setting up $venv, which takes a minute or two"
+    rm -rf "$venv"
+    if ! "$found" -c 'import ensurepip, venv' 2>/dev/null && command -v apt-get >/dev/null 2>&1; then
+        # Debian ships it apart from Python.
+        version=$("$found" -c 'import sys; print("{}.{}".format(*sys.version_info))')
+        sh tools/debian.sh "Setting up $venv" "python$version-venv"
     fi
+    "$found" -m venv "$venv"
 fi
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+install() {
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" || {
+        echo "Installing into $venv failed for the reason above. Run make again when it is gone." >&2
+        exit 1
+    }
+}
+install --require-hashes -r "$lock"
 # hatchling builds the editable install; its version is free, since nothing of it travels.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -e .
+install --no-deps -e .
+pwd -P >"$venv/.place"

@@ -253,6 +253,9 @@ def house_of(installation: Installation, clock: FastClock) -> House:
 
 def state_of(pid: int) -> str:
     """One letter, as the kernel has it; nothing when there is no such process."""
+    if not Path("/proc").is_dir():  # macOS
+        told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return told.stdout.strip()[:1]
     try:
         told = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
