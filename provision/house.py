@@ -46,8 +46,8 @@ class House:
 
     @property
     def stationery(self) -> mail.Stationery:
-        """What a letter is written on: the keys its link is derived with, the address of this installation, its look."""
-        return mail.Stationery(self.vault, self.settings.public_url, self.letter_css)
+        """What a letter is written on: the keys its link is derived with, this installation's address, look and kinds."""
+        return mail.Stationery(self.vault, self.settings.public_url, self.letter_css, self.kinds)
 
     def post(self, *, cut: Callable[[], bool] = lambda: False) -> mail.Post:
         """How mails leave from here."""
@@ -56,7 +56,6 @@ class House:
             writing=self.db.writing,
             mailer=self.mailer,
             stationery=self.stationery,
-            kinds=self.kinds,
             now=self.now,
             chance=random.random,
             cut=cut,

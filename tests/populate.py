@@ -41,9 +41,10 @@ def app(session: Session, tenant: int, now: datetime, name: str = "Office 365", 
         "features": {"import": True},
         "config": _CONFIG,
         "created_at": now,
+        "kind": Kind.MICROSOFT365,
         **values,
     }
-    row = Connector(tenant_id=tenant, kind=Kind.MICROSOFT365, name=name, **given)
+    row = Connector(tenant_id=tenant, name=name, **given)
     session.add(row)
     session.flush()
     for position, (ours, theirs) in enumerate(ROWS):

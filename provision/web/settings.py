@@ -189,6 +189,7 @@ def _placeholders(template: MailTemplate) -> list[tuple[str, str]]:
         "link": _("the link; on a line of its own it becomes a button"),
         "until": _("when it ends, as day and time"),
         "time": _("when it happened"),
+        "apps": _("the apps that take the password"),
         "app": _("the app’s name"),
         "page": _("the address of the page that helps"),
     }

@@ -22,6 +22,7 @@ VALUES = {
     "link": LINK,
     "until": "Thursday",
     "time": "Monday",
+    "apps": "Microsoft 365",
     "app": "Office 365",
     "page": "https://provision.example/t/contoso/apps/1",
 }

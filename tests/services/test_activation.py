@@ -17,8 +17,8 @@ from provision.house import House
 from provision.services import activation, links, outbox, users
 from provision.services import settings as chosen
 from provision.services.activation import Issued, Sending, Wanted
-from provision.services.activation.reach import USERS, helpless, reach
 from provision.services.errors import NotFound
+from provision.services.reaching import USERS, helpless, reach
 from tests import populate
 from tests.cast import Cast, Clock
 

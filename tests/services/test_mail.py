@@ -12,23 +12,29 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from provision.core.letters import Letter
-from provision.core.onboarding import OnboardingSettings
+from provision.core.onboarding import LANGUAGES, OnboardingSettings
 from provision.core.post import LADDER, Envelope
 from provision.core.smtp import read_server
 from provision.core.tables import Activation, Event, Mail, User
-from provision.core.vocabulary import MailState, MailTemplate, Situation
+from provision.core.vocabulary import Kind, MailState, MailTemplate, Situation
 from provision.house import House
 from provision.mailer import SmtpMailer
 from provision.services import activation, links, mail
 from provision.services import settings as chosen
 from provision.services.errors import NotFound
 from provision.services.mail import Asked, Post
+from provision.services.mail.writing import Desk, write
 from tests import populate
 from tests.cast import Cast, Clock
 from tests.fakes.postoffice import Manners, PostOffice, always, first
 from tests.services.test_activation import FACTS, somebody
 
 HOME = "jane@home.example"
+TAKERS: dict[str, dict[str, Any]] = {
+    "Microsoft 365": {"facts": FACTS, "outside_id": "there"},
+    "Payroll": {"kind": Kind.SCIM, "config": {"base_url": "https://payroll.example/scim", "passwords": True}},
+}
+"""What the apps are called by people → how they stand in the database."""
 
 
 @pytest.fixture
@@ -413,9 +419,63 @@ def test_a_confirmation_goes_where_the_link_went_and_opens_nothing(
         assert row is not None
         person = session.get(User, row.user_id)
         assert person is not None
-        mail.confirm(session, cast.contoso, person, number, clock())
+        mail.confirm(session, cast.contoso, person, number, ["Payroll"], clock())
     mail.deliver(post)
     first, confirmation = office.for_whom(HOME)
     assert (first.message["Content-Language"], confirmation.message["Content-Language"]) == ("de", "de")
     assert "http" not in confirmation.text
     assert "jane@contoso.example" in confirmation.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("which", [("Payroll",), ("Microsoft 365",), ("Microsoft 365", "Payroll")])
+def test_a_letter_names_the_apps_that_take_the_password(
+    house: House, cast: Cast, clock: Clock, post: Post, office: PostOffice, language: str, which: tuple[str, ...]
+) -> None:
+    with house.db.writing() as session:
+        jane = populate.person(session, cast.contoso, clock(), "Jane", private_email=HOME, preferred_language=language)
+        for name in which:
+            taker = populate.app(session, cast.contoso, clock(), name, **TAKERS[name])
+            populate.account(session, taker, jane, clock(), anchor=f"id-{name}")
+        given = {"vault": house.vault, "kinds": house.kinds}
+        (made,) = activation.issue(session, cast.contoso, [jane.id or 0], "ada", clock(), **given)
+    mail.deliver(post)
+    with house.db.writing() as session:
+        activation.issue(session, cast.contoso, [jane.id or 0], "ada", clock(), template=MailTemplate.REMINDER, **given)
+    mail.deliver(post)
+    with house.db.writing() as session:
+        mail.confirm(session, cast.contoso, jane, made.activation_id or 0, which, clock())
+    mail.deliver(post)
+    letters = office.for_whom(HOME)
+    assert len(letters) == 3
+    for one in letters:
+        told = f"{one.message['Subject']} {one.text}"
+        assert {name for name in TAKERS if name in told} == set(which)
+    first, again, _ = letters
+    assert all(name in str(one.message["Subject"]) for one in (first, again) for name in which)
+
+
+def test_a_letter_whose_account_is_not_to_be_had_any_more_names_what_the_tenant_has(
+    house: House, cast: Cast, clock: Clock, post: Post, office: PostOffice
+) -> None:
+    with house.db.writing() as session:
+        taker = populate.app(session, cast.contoso, clock(), "Payroll", **TAKERS["Payroll"])
+    (number,) = invited(house, cast, taker, clock, "jane")
+    with house.db.writing() as session:
+        row = session.exec(select(Mail).where(Mail.activation_id == number)).one()
+        session.execute(sa.text("UPDATE accounts SET enabled = false"))
+        desk = Desk(session, post.stationery, clock())
+        assert "Payroll" in write(desk, row)[1].subject
+
+
+def test_a_preview_names_the_apps_that_this_tenant_has(house: House, cast: Cast, clock: Clock, post: Post) -> None:
+    def shown() -> str:
+        with house.db.reading() as session:
+            at = (post.stationery, cast.contoso, MailTemplate.ACTIVATION, "en", clock())
+            return mail.preview(session, *at).subject
+
+    assert shown() == "Contoso: set your password for Microsoft 365"  # nothing is connected yet
+    with house.db.writing() as session:
+        populate.app(session, cast.contoso, clock(), "Payroll", **TAKERS["Payroll"])
+        populate.app(session, cast.fabrikam, clock(), "Theirs", **TAKERS["Payroll"])
+    assert shown() == "Contoso: set your password for Payroll"

@@ -138,7 +138,7 @@ def test_a_password_set_by_a_link_at_the_manager_is_confirmed_to_its_person(
         (one,) = activation.issue(session, cast.contoso, [jane], "ada", clock(), vault=house.vault, kinds=house.kinds)
         person = session.get(User, jane)
         assert person is not None
-        mail.confirm(session, cast.contoso, person, one.activation_id or 0, clock())
+        mail.confirm(session, cast.contoso, person, one.activation_id or 0, ["Office 365"], clock())
     mail.deliver(post)
     assert len(office.box) == 2
     (confirmation,) = office.for_whom("jane@contoso.example")

@@ -11,9 +11,13 @@ from flask import Flask
 from sqlmodel import SQLModel
 from werkzeug.test import TestResponse
 
+from provision.core.onboarding import LANGUAGES
 from provision.core.tables import Activation, User
+from provision.core.vocabulary import Kind
 from provision.factory import create_app
 from provision.house import House
+from provision.services import activation
+from tests import populate
 from tests.cast import Browser, Cast, Clock
 from tests.lobby import GOOD, Lobby
 
@@ -89,6 +93,28 @@ def test_the_page_shows_whose_link_it_is_and_masks_them(lobby: Lobby, visit: Cal
     assert "Contoso" in page.text
     for secret in (token, "venkataraman", str(user.display_name), str(user.private_email)):
         assert secret not in page.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_only_another_application_takes_the_password_nobody_reads_of_microsoft(
+    house: House, cast: Cast, clock: Clock, visit: Callable[[], Visitor], language: str
+) -> None:
+    taking = {"kind": Kind.SCIM, "config": {"base_url": "https://payroll.example/scim", "passwords": True}}
+    with house.db.writing() as session:
+        app = populate.app(session, cast.contoso, clock(), "Payroll", **taking)
+        jane = populate.person(
+            session, cast.contoso, clock(), "Jane", private_email="j@home.example", preferred_language=language
+        )
+        populate.account(session, app, jane, clock(), anchor="2819")
+        (made,) = activation.issue(
+            session, cast.contoso, [jane.id or 0], "ada", clock(), vault=house.vault, kinds=house.kinds
+        )
+        token = activation.link(session, house.vault, "", made.activation_id or 0).removeprefix("/activate/")
+    page = visit().follow(token)
+    assert page.status_code == 200
+    assert f'<html lang="{language}' in page.text
+    assert "Payroll" in page.text
+    assert "Microsoft" not in page.text
 
 
 def test_a_whole_way_from_the_mail_to_the_password(lobby: Lobby, visit: Callable[[], Visitor]) -> None:

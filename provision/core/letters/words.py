@@ -19,9 +19,9 @@ CURLY = re.compile(r"\{(\w+)\}")
 
 _PERSON = ("name", "organisation", "address")
 PLACEHOLDERS: Mapping[MailTemplate, tuple[str, ...]] = {
-    MailTemplate.ACTIVATION: (*_PERSON, "link", "until"),
-    MailTemplate.REMINDER: (*_PERSON, "link", "until"),
-    MailTemplate.CONFIRMATION: (*_PERSON, "time"),
+    MailTemplate.ACTIVATION: (*_PERSON, "apps", "link", "until"),
+    MailTemplate.REMINDER: (*_PERSON, "apps", "link", "until"),
+    MailTemplate.CONFIRMATION: (*_PERSON, "apps", "time"),
     MailTemplate.TEST: ("organisation", "time"),
     MailTemplate.QUARANTINE: ("app", "organisation", "page"),
     MailTemplate.SECRET: ("app", "organisation", "page", "until"),
@@ -36,6 +36,7 @@ SAMPLES: Mapping[str, str] = {
     "name": "Ingrid Solberg",
     "address": "ingrid.solberg@contoso.example",
     "link": "https://provision.example/activate/…",
+    "apps": "Microsoft 365",
     "app": "Payroll",
     "page": "https://provision.example/…",
 }

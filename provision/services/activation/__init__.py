@@ -1,6 +1,5 @@
 """Onboarding: from picking people to the password that each of them chose.
 
-reach       whom a link can help, whom only later, whom not at all
 issuing     links for many at a time, and taking them back
 status      where everybody stands
 opening     whose link a token is, and what its page may show

@@ -20,8 +20,8 @@ from provision.core.tables import User
 from provision.core.vocabulary import MailTemplate, Outcome
 from provision.db import among, encoded, for_update, insert_many, moment, reserve
 from provision.services import events, links, mail, settings
-from provision.services.activation.reach import Reached, offered, reach
 from provision.services.links import ACTIVATIONS
+from provision.services.reaching import Reached, offered, reach
 from provision.services.users.finding import shown
 from provision.vault import Vault
 

@@ -9,9 +9,9 @@ from provision.core.ports import OutsideError, Remembering
 from provision.core.redeeming import Answer, moved
 from provision.core.tables import Activation, User
 from provision.core.vocabulary import Lifecycle, Offer
-from provision.services.activation.reach import Place, places
 from provision.services.activation.telling import Knock, locked, spent
 from provision.services.cycles import Ways
+from provision.services.reaching import Place, called, places
 
 
 def settle_lapsed(ways: Ways, activation_id: int) -> Answer:
@@ -25,7 +25,8 @@ def settle_lapsed(ways: Ways, activation_id: int) -> Answer:
         lifecycle = Lifecycle(user.lifecycle) if user else Lifecycle.LEFT
         _, there = places(session, row.tenant_id, row.user_id, ways.kinds, Offer(row.offer), lifecycle)
     try:
-        changed = any(_changed(ways, place, left.get(str(place.connector.id), {}).get("mark")) for place in there)
+        marks = {place.account_id: left.get(str(place.connector.id), {}).get("mark") for place in there}
+        changed = [place.connector for place in there if _changed(ways, place, marks[place.account_id])]
     except OutsideError:
         return Answer.DOUBT
     now = ways.now()
@@ -38,7 +39,7 @@ def settle_lapsed(ways: Ways, activation_id: int) -> Answer:
         session.add(row)
         if changed:
             knocked = Knock(activation_id, row.tenant_id, row.user_id, there)
-            spent(session, knocked, {"looked_up": True}, now)
+            spent(session, knocked, called(changed, ways.kinds), {"looked_up": True}, now)
     return Answer.DONE if changed else Answer.LATER
 
 

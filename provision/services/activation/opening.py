@@ -11,18 +11,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from provision.core.choosing import MICROSOFT, Terms
+from provision.core.choosing import Terms
 from provision.core.logos import Logo
 from provision.core.onboarding import OnboardingSettings, language_of
 from provision.core.tables import Activation, Tenant, User
 from provision.core.vocabulary import Lifecycle, Offer
 from provision.db import for_update
 from provision.services import links, logos, settings
-from provision.services.activation.reach import Place, places
+from provision.services.reaching import Place, called, places
 
 _HERE = (Lifecycle.ACTIVE, Lifecycle.STAGED)
 _DOTS = "••••"
-MAKERS = {MICROSOFT: "Microsoft 365"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def look(session: Session, token: str, kinds: Mapping[Any, Any], now: datetime) 
         expires_at=row.expires_at,
         terms=terms(user, tenant, chosen, there, kinds),
         contact=chosen.reply_to,
-        apps=tuple(dict.fromkeys(_called(place, kinds) for place in there)),
+        apps=called((place.connector for place in there), kinds),
         portal=next((url for place in there if (url := _portal(place, kinds))), ""),
         logo=logos.of(session, row.tenant_id),
     )
@@ -102,11 +101,6 @@ def terms(
     words = {part for text in texts if text for part in _parts(text)}
     judges = {kinds[place.connector.kind].judged_by for place in there} - {""}
     return Terms(chosen.minimum_length, tuple(sorted(words)), frozenset(judges))
-
-
-def _called(place: Place, kinds: Mapping[Any, Any]) -> str:
-    """What people know an app as: everybody calls Microsoft's by its maker's name, whatever it is named here."""
-    return MAKERS.get(kinds[place.connector.kind].judged_by) or place.connector.name
 
 
 def _portal(place: Place, kinds: Mapping[Any, Any]) -> str:

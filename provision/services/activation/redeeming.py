@@ -27,10 +27,10 @@ from provision.db import among, for_update
 from provision.services import settings
 from provision.services.activation.lapsing import settle_lapsed
 from provision.services.activation.opening import live, terms
-from provision.services.activation.reach import ACCOUNTS, OPERATIONS, Place, places
 from provision.services.activation.telling import Knock, failed, locked, public, refused, spent
 from provision.services.cycles import Ways
 from provision.services.outbox.reckoning import IN_FLIGHT, stands
+from provision.services.reaching import ACCOUNTS, OPERATIONS, Place, called, places
 
 log = structlog.get_logger()
 TRIES, WITHIN = 5, timedelta(minutes=10)
@@ -266,11 +266,17 @@ def _settle(
         free = sa.update(ACCOUNTS).where(among(session, ACCOUNTS.c.id, [place.account_id for place in knocked.there]))
         session.execute(free.values(busy_until=kept))
         if verdict is Answer.DONE:
-            spent(session, knocked, {"outcomes": public(outcomes)}, now)
+            taken = [place.connector for place in knocked.there if _took(outcomes, place)]
+            spent(session, knocked, called(taken, ways.kinds), {"outcomes": public(outcomes)}, now)
         else:
             failed(session, knocked, outcomes, now)
     partly = tuple(one["app"] for one in outcomes.values() if one["answer"] != Answer.DONE)
     return Redeemed(verdict, _CODES[verdict], handed=handed if verdict is Answer.DONE else None, partly=partly)
+
+
+def _took(outcomes: Mapping[str, Any], place: Place) -> bool:
+    said: Mapping[str, Any] = outcomes.get(str(place.connector.id), {})
+    return said.get("answer") == Answer.DONE.value
 
 
 _CODES: Mapping[Answer, str | None] = {

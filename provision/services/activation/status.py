@@ -15,8 +15,8 @@ from provision.core.reaching import Standing, stops
 from provision.core.tables import Activation
 from provision.core.vocabulary import ConnectorState, Invited, Lifecycle
 from provision.services import settings
-from provision.services.activation.reach import USERS, helpless, offered, reach, taking
 from provision.services.links import ACTIVATIONS
+from provision.services.reaching import USERS, helpless, offered, reach, taking
 from provision.services.users.finding import Query, conditions, shown
 
 AWAY = (Invited.NOT_INVITED, Invited.QUEUED, Invited.BOUNCED, Invited.EXPIRED)

@@ -15,7 +15,7 @@ from provision.core.vocabulary import Outcome
 from provision.db import for_update
 from provision.services import events, mail
 from provision.services.activation.issuing import names_of
-from provision.services.activation.reach import Place
+from provision.services.reaching import Place
 
 ACTOR = "activation link"
 
@@ -39,12 +39,12 @@ def locked(session: Session, activation_id: int) -> Activation | None:
     return found
 
 
-def spent(session: Session, knocked: Knock, text: Mapping[str, Any], now: datetime) -> None:
-    """The password is set."""
+def spent(session: Session, knocked: Knock, apps: Sequence[str], text: Mapping[str, Any], now: datetime) -> None:
+    """The password is set in these apps, as people call them."""
     user = session.get(User, knocked.user_id)
     if user is not None:
         _tell(session, knocked, user, "activation.redeemed", text, now)
-        mail.confirm(session, knocked.tenant_id, user, knocked.activation_id, now)
+        mail.confirm(session, knocked.tenant_id, user, knocked.activation_id, apps, now)
 
 
 def failed(session: Session, knocked: Knock, outcomes: Mapping[str, Any], now: datetime) -> None:

@@ -64,10 +64,13 @@ def enqueue_many(
     return numbers
 
 
-def confirm(session: Session, tenant_id: int, person: User, activation_id: int, now: datetime) -> None:
+def confirm(
+    session: Session, tenant_id: int, person: User, activation_id: int, apps: Sequence[str], now: datetime
+) -> None:
     """Tell somebody that their password was set: at the address of their own that the link had gone to, else at another.
 
-    A link that went to a manager is confirmed to its person all the same. Nothing in the mail opens anything.
+    ``apps``: in what, as people call them. A link that went to a manager is confirmed to its person all the same. Nothing in
+    the mail opens anything.
     """
     query = sa.select(MAILS.c.address, MAILS.c.language).where(MAILS.c.activation_id == activation_id)
     sent = session.execute(query.order_by(MAILS.c.id.desc()).limit(1)).first()
@@ -75,7 +78,8 @@ def confirm(session: Session, tenant_id: int, person: User, activation_id: int, 
     if sent is None or not own:
         return
     address = next((one for one in own if key(one) == key(sent.address)), own[0])
-    enqueue(session, tenant_id, MailTemplate.CONFIRMATION, Asked(address, sent.language, user_id=person.id), now)
+    asked = Asked(address, sent.language, user_id=person.id, params={"apps": list(apps)})
+    enqueue(session, tenant_id, MailTemplate.CONFIRMATION, asked, now)
 
 
 def cancel(session: Session, activation_id: int, now: datetime) -> int:

@@ -51,7 +51,6 @@ class Post:
     writing: Callable[[], AbstractContextManager[Session]]
     mailer: Mailer
     stationery: Stationery
-    kinds: Mapping[Any, Any]
     now: Callable[[], datetime]
     chance: Callable[[], float]
     cut: Callable[[], bool] = lambda: False
@@ -118,7 +117,7 @@ def _due(now: datetime) -> tuple[Any, ...]:
 
 def _claim(session: Session, post: Post, now: datetime) -> list[Mail]:
     """Take the oldest that may leave. What still waits for its account is looked at again a little later."""
-    leaves = links.may_leave(post.kinds, MAILS.c.activation_id)
+    leaves = links.may_leave(post.stationery.kinds, MAILS.c.activation_id)
     left = pacing.left(session, (*_due(now), leaves), now)
     read = (MAILS.c.id, MAILS.c.tenant_id, MAILS.c.template)
     oldest = sa.select(*read).where(*_due(now), leaves).order_by(MAILS.c.due_at, MAILS.c.id).limit(AT_ONCE)

@@ -3,12 +3,13 @@
 Owns which value fills which placeholder; keeps nothing of what it made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from babel.dates import format_datetime
+from babel.lists import format_list
 from sqlmodel import Session
 
 from provision.core import letters
@@ -16,8 +17,8 @@ from provision.core.letters import SAMPLES, Letter, Seal, Words
 from provision.core.onboarding import OnboardingSettings
 from provision.core.post import Envelope, NotSent, Trouble, judge_address
 from provision.core.tables import Activation, Mail, Tenant, User
-from provision.core.vocabulary import MailTemplate
-from provision.services import links, logos, settings
+from provision.core.vocabulary import Lifecycle, MailTemplate, Offer
+from provision.services import links, logos, reaching, settings
 from provision.services.errors import NotFound
 from provision.services.users.finding import shown
 from provision.vault import Vault, VaultError
@@ -25,11 +26,13 @@ from provision.vault import Vault, VaultError
 
 @dataclass(frozen=True)
 class Stationery:
-    """What a letter needs from the installation: the keys that links are derived with, its address, the letters' look."""
+    """What a letter needs from the installation: the keys that links are derived with, its address, the letters' look,
+    and what it knows of each kind of app."""
 
     vault: Vault
     public_url: str
     css: str
+    kinds: Mapping[Any, Any]
 
 
 @dataclass
@@ -59,6 +62,16 @@ class Desk:
             self._seals[tenant_id] = Seal(logo, content, f"/logo/{logo.digest}") if logo and content else None
         return self._seals[tenant_id]
 
+    def apps(self, tenant_id: int, offer: Offer, user_id: int | None = None) -> Sequence[str]:
+        """What the apps are called that take what is offered: from this person now, else those that the tenant has."""
+        at, kinds = (self.session, tenant_id), self.stationery.kinds
+        person = self.session.get(User, user_id) if user_id else None
+        there: Sequence[Any] = ()
+        if person is not None:
+            _, there = reaching.places(*at, person.id or 0, kinds, offer, Lifecycle(person.lifecycle))
+        theirs = [place.connector for place in there]
+        return reaching.called(theirs or [one.row for one in reaching.taking(*at, kinds, offer)], kinds)
+
     def words(self, tenant_id: int, template: MailTemplate, language: str) -> Words:
         """What the letter says there."""
         place = (tenant_id, template, language)
@@ -76,7 +89,7 @@ def write(desk: Desk, mail: Mail) -> tuple[Envelope, Letter]:
     around = letters.frame(mail.template, mail.language)
     pattern = around["moment"]
     values = {"organisation": organisation, **_of_params(mail, pattern)}
-    values |= {**_of_person(desk, mail), **_of_link(desk, mail, pattern)}
+    values |= {**_of_person(desk, mail), **_of_link(desk, mail, pattern), "apps": _of_apps(desk, mail, organisation)}
     letter = letters.compose(
         desk.words(mail.tenant_id, mail.template, mail.language),
         values,
@@ -115,6 +128,9 @@ def preview(
     moment = _moment(now + timedelta(hours=chosen.link_hours), around["moment"], language)
     values: dict[str, str] = {**SAMPLES, "organisation": organisation, "until": moment}
     values |= {"time": _moment(now, around["moment"], language), "link": f"{stationery.public_url}{links.PATH}…"}
+    takers = desk.apps(tenant_id, reaching.offered(chosen), person.id if person else None)
+    if takers:
+        values["apps"] = _listed(takers, language)
     if person is not None:
         values |= {"name": shown(person.model_dump()), "address": person.email or ""}
     words = words or desk.words(tenant_id, template, language)
@@ -132,6 +148,19 @@ def preview(
 def _of_person(desk: Desk, mail: Mail) -> Mapping[str, str]:
     person = desk.session.get(User, mail.user_id) if mail.user_id else None
     return {"name": shown(person.model_dump()), "address": person.email or ""} if person else {}
+
+
+def _of_apps(desk: Desk, mail: Mail, otherwise: str) -> str:
+    """Which apps the letter is about: what its row says, else what its link opens now."""
+    names = mail.params.get("apps") or ()
+    if not names and mail.user_id is not None:
+        row = desk.session.get(Activation, mail.activation_id) if mail.activation_id else None
+        names = desk.apps(mail.tenant_id, Offer(row.offer) if row else Offer.PASSWORD, mail.user_id)
+    return _listed(names, mail.language) or otherwise
+
+
+def _listed(names: Sequence[str], language: str) -> str:
+    return str(format_list(list(names), locale=language))
 
 
 def _of_link(desk: Desk, mail: Mail, pattern: str) -> Mapping[str, str]:
@@ -157,6 +186,7 @@ def _of_params(mail: Mail, pattern: str) -> Mapping[str, str]:
         if name in ("time", "until")
         else str(value)
         for name, value in told.items()
+        if isinstance(value, str)
     }
 
 

@@ -16,10 +16,10 @@ from provision.core.tables import Account, User
 from provision.core.vocabulary import Lifecycle, Offer, Outcome
 from provision.db import among
 from provision.services import events
-from provision.services.activation.reach import Place, places
 from provision.services.cycles import Client, Ways
 from provision.services.errors import ServiceError
 from provision.services.outbox.reckoning import IN_FLIGHT, OPERATIONS, stands
+from provision.services.reaching import Place, places
 from provision.services.users import shown
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]

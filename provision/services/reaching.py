@@ -1,11 +1,11 @@
 """Whom a link can help: the rows behind the judgement of one person, for many people at a time.
 
-Owns reading accounts, apps and addresses for it; the judgement itself is core's. What a list counts by is the same
-judgement as a condition, so that a hundred thousand people need not be loaded to be counted.
+Owns reading accounts, apps and addresses for it, and what people call these apps; the judgement itself is core's. What a list
+counts by is the same judgement as a condition, so that a hundred thousand people need not be loaded to be counted.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core import protection
+from provision.core.choosing import MICROSOFT
 from provision.core.onboarding import OnboardingSettings, Recipient
 from provision.core.protection import BY_HAND, LISTED
 from provision.core.reaching import Door, Standing, address_of, judge, lacking, takes
@@ -25,6 +26,7 @@ from provision.services.outbox.reckoning import UNFINISHED, stands
 USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 OPERATIONS: sa.Table = Operation.__table__  # type: ignore[attr-defined]
+_MAKERS = {MICROSOFT: "Microsoft 365"}
 _SEEN = ("id", "user_id", "connector_id", "anchor", "name", "situation", "enabled", "standing", "intent", "sent_at")
 
 
@@ -120,6 +122,11 @@ def places(
         if takes(door, offer)
     ]
     return standing, found
+
+
+def called(apps: Iterable[Connector], kinds: Mapping[Any, Any]) -> tuple[str, ...]:
+    """What people know these apps as, each once: Microsoft's goes by its maker's name, whatever it is named here."""
+    return tuple(dict.fromkeys(_MAKERS.get(kinds[app.kind].judged_by) or app.name for app in apps))
 
 
 def offered(settings: OnboardingSettings) -> Offer:
