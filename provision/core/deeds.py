@@ -63,6 +63,8 @@ DEEDS: Mapping[str, Deed] = {
     "group.added": Deed("change", "create", "A group was added"),
     "group.deleted": Deed("change", "delete", "A group was deleted"),
     "group.renamed": Deed("change", "update", "A group was changed"),
+    "licence.short": Deed("operation", "blocked", "People wait for a seat in %(app)s"),
+    "licence.served": Deed("change", "update", "Nobody waits for a seat in %(app)s any more"),
     "licence.assigned": Deed("change", "update", "A licence was assigned"),
     "licence.removed": Deed("change", "update", "A licence was taken away"),
     "operation.approved": Deed("change", "update", "A change was approved"),

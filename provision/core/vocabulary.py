@@ -235,6 +235,7 @@ class MailTemplate(StrEnum):
     TEST = "test"
     QUARANTINE = "quarantine"
     SECRET = "secret"  # noqa: S105 - what it tells of
+    SEATS = "seats"
 
 
 class MailState(StrEnum):

@@ -72,6 +72,19 @@ def _told(need: Need) -> dict[str, Any]:
             _("See why"),
             url_for("queue.show", show="failed", app=need.app_id),
         ),
+        "unseated": (
+            "warn",
+            "hourglass",
+            ngettext(
+                "%(licence)s: one person waits for a seat",
+                "%(licence)s: %(num)d people wait for a seat",
+                n,
+                licence=", ".join(need.names),
+            ),
+            _("Buy seats in %(app)s or take them from others; the licences then follow by themselves.", app=name),
+            ngettext("See who waits", "See the %(num)d people", n),
+            url_for("queue.show", show="blocked", app=need.app_id, licence=need.sku),
+        ),
         "blocked": (
             "warn",
             "hand-stop",

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from provision.core.remedies import explain
 from provision.core.vocabulary import Role
-from provision.services import connectors, outbox
+from provision.services import connectors, licences, outbox
 from provision.services.errors import Conflict, NotFound, ServiceError
 from provision.services.reports import queue
 from provision.services.reports.queue import ASKING, MOVING, VIEWS, Change, Item, View
@@ -68,7 +68,7 @@ def _answer(session: Session, verb: str, shown: Mapping[int, str | None]) -> int
 def _whom(session: Session, verb: str, whom: str) -> dict[int, str | None]:
     """Operation → the fingerprint that was shown. Raises Conflict when "all" is no longer what was shown."""
     if whom == "all":
-        found = queue.whole(session, g.tenant.id, _wanted(), g.now, _app())
+        found = queue.whole(session, g.tenant.id, _wanted(), g.now, _app(), _sku())
         if queue.seal(found) != request.form.get("seal"):
             raise Conflict("queue_changed")
         _must_be_typed(verb, len(found))
@@ -103,13 +103,14 @@ def _told(verb: str, number: int) -> str:
 
 
 def _page(session: Session, *, refusal: ServiceError | None = None) -> Response:
-    view, app, kinds = _wanted(), _app(), house().kinds
+    view, app, sku, kinds = _wanted(), _app(), _sku(), house().kinds
     counts = queue.counts(session, g.tenant.id, g.now, app)
     if "show" not in request.args and not counts[view]:
         view = next((one for one in ("brake", *VIEWS) if counts[one]), view)
     place = request.args.get("after", "")
     first = int(place) if _is_number(place) else 0
-    found = queue.listed(session, g.tenant.id, kinds, view, g.now, app_id=app, after=first, limit=PER_PAGE + 1)
+    found = queue.listed(session, g.tenant.id, kinds, view, g.now, app_id=app, sku=sku, after=first, limit=PER_PAGE + 1)
+    shown = queue.whole(session, g.tenant.id, view, g.now, app, sku)
     return page(
         "queue/show.html",
         block="live",
@@ -118,10 +119,12 @@ def _page(session: Session, *, refusal: ServiceError | None = None) -> Response:
         app=app,
         view=view,
         counts=counts,
+        n=len(shown),
+        licence=licences.name_of(session, g.tenant.id, app, sku) if app and sku else "",
         items=found[:PER_PAGE],
         more=found[PER_PAGE - 1].id if len(found) > PER_PAGE else None,
         begins=not first,
-        seal=queue.seal(queue.whole(session, g.tenant.id, view, g.now, app)),
+        seal=queue.seal(shown),
         resting=queue.resting(session, g.tenant.id, g.now),
         live=any(counts[one] for one in MOVING),
         asking=view in ASKING,
@@ -141,8 +144,13 @@ def _app() -> int | None:
     return int(text) if _is_number(text) else None
 
 
+def _sku() -> str:
+    """The licence of one app that what is shown waits for a seat of; none where no app is chosen."""
+    return request.args.get("licence", "")[:100] if _app() and _wanted() == "blocked" else ""
+
+
 def _here() -> str:
-    kept: dict[str, Any] = {name: request.args[name] for name in ("app", "show") if name in request.args}
+    kept: dict[str, Any] = {name: request.args[name] for name in ("app", "show", "licence") if name in request.args}
     return url_for("queue.show", **kept)
 
 

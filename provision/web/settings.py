@@ -178,6 +178,7 @@ def _templates() -> list[tuple[str, str]]:
         (MailTemplate.TEST.value, _("Test mail")),
         (MailTemplate.QUARANTINE.value, _("App stopped")),
         (MailTemplate.SECRET.value, _("Secret expires")),
+        (MailTemplate.SEATS.value, _("Seats lacking")),
     ]
 
 
@@ -192,5 +193,7 @@ def _placeholders(template: MailTemplate) -> list[tuple[str, str]]:
         "apps": _("the apps that take the password"),
         "app": _("the app’s name"),
         "page": _("the address of the page that helps"),
+        "licence": _("what the licence is called"),
+        "waiting": _("how many people wait"),
     }
     return [(name, str(words[name])) for name in letters.PLACEHOLDERS[template]]

@@ -25,6 +25,8 @@ VALUES = {
     "apps": "Microsoft 365",
     "app": "Office 365",
     "page": "https://provision.example/t/contoso/apps/1",
+    "licence": "Microsoft 365 E3",
+    "waiting": "12",
 }
 EVERY = [(template, language) for template in MailTemplate for language in LANGUAGES]
 

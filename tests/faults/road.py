@@ -13,10 +13,11 @@ from typing import Any
 import httpx2
 from sqlmodel import col, select
 
-from provision.core.tables import Account, Connector, Mail, Mapping, Operation
+from provision.core.tables import Account, Connector, Event, Mail, Mapping, Operation
 from provision.house import House
 from provision.sandbox.faults import Fault
-from provision.services import connectors, notices, outbox, users, worker
+from provision.sandbox.graph.directory import seats_used
+from provision.services import connectors, notices, outbox, reports, users, worker
 from provision.services.cycles import Ways
 from tests import office
 from tests.cast import Clock
@@ -93,12 +94,12 @@ class Road:
     def tell(self) -> None:
         notices.tell_owners(self.house.db.writing, self.tenant, self.clock(), "https://here.example")
 
-    def wish(self, people: Sequence[int], sku: str) -> None:
-        """Somebody decided that they should have this licence, wherever seats are counted."""
+    def wish(self, people: Sequence[int], *skus: str) -> None:
+        """Somebody decided that they should have these licences, wherever seats are counted."""
         for number in people:
             with self.house.db.writing() as session:
                 row = session.exec(select(Account).where(Account.user_id == number)).one()
-                row.intent = {**row.intent, "licences": {sku: True}}
+                row.intent = {**row.intent, "licences": dict.fromkeys(skus, True)}
                 session.add(row)
         with self.house.db.writing() as session:
             outbox.enqueue(session, self.tenant, people, self.order())
@@ -146,6 +147,14 @@ class Road:
             body["prepaidUnits"] |= {"enabled": body.get("consumedUnits", 0) + 10_000 + free}
             db.execute("UPDATE skus SET body = ? WHERE id = ?", (json.dumps(body), sku))
 
+    def sell_out(self, *skus: str) -> None:
+        """Let not a single seat be free."""
+        with self.sandbox.store.writing() as db:
+            for sku in skus:
+                body = json.loads(db.execute("SELECT body FROM skus WHERE id = ?", (sku,)).fetchone()["body"])
+                body["prepaidUnits"] = {**dict.fromkeys(body["prepaidUnits"], 0), "enabled": seats_used(db, sku)}
+                db.execute("UPDATE skus SET body = ? WHERE id = ?", (json.dumps(body), sku))
+
     # -- What can be seen ------------------------------------------------------------------------------------------------
 
     def account(self, user_id: int) -> Account:
@@ -166,6 +175,11 @@ class Road:
         """The remedies of what waits or has failed."""
         return Counter(str(one.error["code"]) for one in self.operations() if one.error and one.state != "done")
 
+    def told(self, action: str) -> int:
+        """How often something stands in the log."""
+        with self.house.db.reading() as session:
+            return len(session.exec(select(Event.id).where(Event.action == action)).all())
+
     def mails(self) -> Sequence[Mail]:
         with self.house.db.reading() as session:
             return list(session.exec(select(Mail)).all())
@@ -184,6 +198,12 @@ class Road:
         with self.sandbox.store.reading() as db:
             rows = db.execute("SELECT * FROM assignments WHERE user = ?", (self.account(user_id).anchor,)).fetchall()
         return [row["sku"] for row in rows]
+
+    def needs(self) -> list[tuple[str, int, str]]:
+        """What stands on Home, how many it is about, and the licence's name where it is about one."""
+        with self.house.db.reading() as session:
+            found = reports.home(session, self.tenant, self.clock()).needs
+        return [(need.what, need.n, "".join(need.names) if need.sku else "") for need in found]
 
     def count(self, path: str, method: str = "*") -> None:
         """Count calls of this path from now on, without disturbing them; see ``counted``."""

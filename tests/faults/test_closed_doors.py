@@ -158,6 +158,7 @@ def _promote(lobby: Lobby, address: str) -> None:
 # -- Licences --------------------------------------------------------------------------------------------------------------
 
 E3 = "05e9a617-0261-4cee-bb44-138d3ef5d965"
+FLOW = "f30db892-07e9-47e9-837c-80727f46fd3d"
 REFUSALS = {
     "no_seat": "Subscription with SKU 05e9a617-0261-4cee-bb44-138d3ef5d965 does not have any available licenses.",
     "usage_location_missing": "License assignment cannot be done for user with invalid usage location.",
@@ -183,3 +184,52 @@ def test_whatever_keeps_a_licence_away_the_person_is_created_once_and_the_licenc
     road.work(2, seconds=450)
     assert road.states() == {"done": 6}
     assert [road.licences(number) for number in people] == [[E3]] * 3
+
+
+def test_thirty_people_who_lack_seats_of_two_licences_are_told_of_twice_and_it_ends_by_itself(road: Road) -> None:
+    road.sell_out(E3, FLOW)
+    people = road.hire(*[f"p{number}" for number in range(30)])
+    road.wish(people[:10], E3, FLOW)
+    road.wish(people[10:20], E3)
+    road.wish(people[20:], FLOW)
+    road.work(1, seconds=1)
+    assert road.codes() == {"no_seat": 30}
+    seatless = [one for one in road.needs() if one[0] in ("unseated", "blocked", "unsent")]
+    assert [(what, licence) for what, _n, licence in seatless] == [
+        ("unseated", "Microsoft 365 E3"),
+        ("unseated", "Power Automate Free"),
+    ]
+    assert sum(n for _what, n, _licence in seatless) == 30
+    for _ in range(24 * 6):  # a day in which nobody buys anything
+        road.tell()
+        road.work(1, seconds=600)
+    mails = road.mails()
+    assert [mail.template for mail in mails] == ["seats", "seats"]
+    assert sorted(mail.params["licence"] for mail in mails) == ["Microsoft 365 E3", "Power Automate Free"]
+    assert sum(int(mail.params["waiting"]) for mail in mails) == 30
+    assert road.told("operation.blocked") == 0, "being created without it is told already, trying again is no news"
+    road.seats(E3, 30)
+    road.seats(FLOW, 30)
+    road.work(2, seconds=600)
+    road.tell()
+    assert [one for one in road.needs() if one[0] in ("unseated", "blocked", "unsent")] == []
+    assert road.states() == {"done": 60}
+    assert len(road.mails()) == 2
+    assert (road.told("licence.short"), road.told("licence.served")) == (2, 2)
+
+
+def test_a_licence_that_is_short_again_is_told_again(road: Road) -> None:
+    road.sell_out(E3)
+    (first,) = road.hire("first")
+    road.wish([first], E3)
+    road.work(1, seconds=600)
+    road.tell()
+    road.seats(E3, 0)
+    road.work(1, seconds=600)
+    road.tell()
+    road.sell_out(E3)
+    (second,) = road.hire("second")
+    road.wish([second], E3)
+    road.work(1, seconds=600)
+    road.tell()
+    assert [mail.template for mail in road.mails()] == ["seats", "seats"]

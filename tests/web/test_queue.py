@@ -1,5 +1,6 @@
 """The Queue as a browser sees it: what waits, what it would write, and what answering does."""
 
+import html
 import re
 from datetime import timedelta
 from typing import Any
@@ -207,6 +208,34 @@ def test_blocked_changes_are_cancelled_one_by_one(
     assert "No seat is left of Business Premium" in page
     ada.post(f"{QUEUE}?show=blocked", {"do": f"cancel-{number}"})
     assert _only(house, cast)[0] == OperationState.CANCELLED
+
+
+def test_who_waits_for_a_seat_is_told_once_per_licence_and_led_to_exactly_those(
+    ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector
+) -> None:
+    for name, sku, licence in (
+        ("Lou", "e3", "Microsoft 365 E3"),
+        ("Kim", "e3", "Microsoft 365 E3"),
+        ("Ida", "p1", "P1"),
+    ):
+        error = {"code": "no_seat", "params": {"sku": sku, "licence": licence}}
+        _someone(house, cast, clock, office, name, state=OperationState.BLOCKED, error=error)
+    other = {"code": "usage_location_missing", "params": {}}
+    _someone(house, cast, clock, office, "Max", state=OperationState.BLOCKED, error=other)
+    home = ada.get("/t/contoso/").text
+    assert "Microsoft 365 E3: 2 people wait for a seat" in home
+    assert "P1: one person waits for a seat" in home
+    assert "One change in Office 365 is blocked" in home
+    link = html.unescape(re.search(r'href="([^"]*licence=e3[^"]*)"', home)[1])  # type: ignore[index]
+    page = ada.get(link).text
+    assert "Shown: 2 people who wait for a seat of Microsoft 365 E3." in page
+    assert [name in page for name in ("Lou", "Kim", "Ida", "Max")] == [True, True, False, False]
+    assert "Try all 2 again" in page
+
+
+def test_a_licence_in_the_address_leads_to_nobody_elses_queue(enter: Any, cast: Cast, office: Connector) -> None:
+    answer = enter(cast.cy).get(f"/t/fabrikam/queue?show=blocked&app={office.id}&licence=e3")
+    assert answer.status_code == 404
 
 
 def test_what_moves_is_asked_again_and_its_answer_is_the_live_part_alone(

@@ -25,6 +25,7 @@ PLACEHOLDERS: Mapping[MailTemplate, tuple[str, ...]] = {
     MailTemplate.TEST: ("organisation", "time"),
     MailTemplate.QUARANTINE: ("app", "organisation", "page"),
     MailTemplate.SECRET: ("app", "organisation", "page", "until"),
+    MailTemplate.SEATS: ("app", "licence", "organisation", "page", "waiting"),
 }
 """What a letter may say → by these names."""
 
@@ -39,6 +40,8 @@ SAMPLES: Mapping[str, str] = {
     "apps": "Microsoft 365",
     "app": "Payroll",
     "page": "https://provision.example/…",
+    "licence": "Microsoft 365 E3",
+    "waiting": "12",
 }
 """What stands in a preview where there is no person yet."""
 

@@ -40,7 +40,10 @@ _LEAVING = "removed IS NOT NULL OR withheld IS NOT NULL"
 
 
 class Connector(SQLModel, table=True):
-    """A configured connection to one outside system. On screen: an App."""
+    """A configured connection to one outside system. On screen: an App.
+
+    ``shortages``: sku → since when (ISO 8601) people wait for a seat of it, as the owners were told.
+    """
 
     __tablename__ = "connectors"
     __table_args__ = (
@@ -75,6 +78,7 @@ class Connector(SQLModel, table=True):
     mapping_version: int = number(default=1)
     absorbed_version: int = number(default=1)
     every_minutes: int | None = number(nullable=True, default=None)
+    shortages: dict[str, str] = json(added=True)
     created_at: datetime = time(nullable=False)
 
 

@@ -2,6 +2,7 @@
 
 assigning   the wish, kept in the account until it is fulfilled
 showing     what one person holds, and what giving or taking would mean for many, before the click
+waiting     who waits for a seat, licence by licence
 """
 
 from provision.services.licences.assigning import (
@@ -16,6 +17,7 @@ from provision.services.licences.assigning import (
     seats,
 )
 from provision.services.licences.showing import Glimpse, Licence, Shelf, give, renew, seen, sellers, shelves, take
+from provision.services.licences.waiting import Shortage, lacks, name_of, short, undecided
 
 __all__ = [
     "Assigned",
@@ -24,10 +26,13 @@ __all__ = [
     "Licence",
     "Seats",
     "Shelf",
+    "Shortage",
     "assign",
     "carries_location",
     "foresee",
     "give",
+    "lacks",
+    "name_of",
     "named",
     "remove",
     "renew",
@@ -35,5 +40,7 @@ __all__ = [
     "seen",
     "sellers",
     "shelves",
+    "short",
     "take",
+    "undecided",
 ]

@@ -135,7 +135,10 @@ class Settlement:
     def block(self, one: Result, error: OutsideError) -> None:
         """Only a person, or a seat, can help; a newer edit that waits already is that help."""
         self.forget_name(one)
-        self.tell(one, "operation.blocked", error)
+        if one.claimed.operation["error"] != told(
+            error
+        ):  # what was tried again by itself, and met the same, is no news
+            self.tell(one, "operation.blocked", error)
         self.counts["blocked"] += 1
         if one.account["id"] in self.behind:
             self.close(one, OperationState.CANCELLED, SUPERSEDED)

@@ -14,12 +14,12 @@ from sqlmodel import Session, col, select
 
 from provision.core.tables import Account, Connector, Cycle, User
 from provision.core.vocabulary import ConnectorState, CycleState, Feature, OperationState, Situation
-from provision.services import cycles, drift
+from provision.services import cycles, drift, licences
 from provision.services.reports import queue
 
 What = Literal[
-    "stopped", "held", "braked", "failed", "trouble", "unsent", "blocked", "asked", "unconnected", "disputed", "drifted",
-    "missing", "expired", "expires",
+    "stopped", "held", "braked", "failed", "trouble", "unsent", "unseated", "blocked", "asked", "unconnected", "disputed",
+    "drifted", "missing", "expired", "expires",
 ]  # fmt: skip
 _SOON = timedelta(days=30)
 _DAYS = 30
@@ -28,7 +28,10 @@ _WORK = ("created", "linked", "updated", "gone")
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One thing that waits for a person: what it is, of which app, how many, and what the words need."""
+    """One thing that waits for a person: what it is, of which app, how many, and what the words need.
+
+    ``sku``: the licence that is lacking, its name among ``names``.
+    """
 
     what: What
     app_id: int
@@ -38,6 +41,7 @@ class Need:
     at: datetime | None = None
     error: Mapping[str, Any] = field(default_factory=dict)
     names: Sequence[str] = ()
+    sku: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +89,23 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
     people = sa.select(sa.func.count()).select_from(User).where(col(User.tenant_id) == tenant_id)
     drifted = drift.open_by_app(session, tenant_id)
     waiting = queue.by_app(session, tenant_id, now)
+    short = licences.short(session, tenant_id)
     found: list[Need] = []
     for connector in connectors:
         number = connector.id or 0
         held = cycles.held(session, tenant_id, number)
         found += _needs(connector, latest.get(number), held, situations.get(number, {}), now)
         for view, what in _WAITS.items():
-            if n := waiting.get(number, {}).get(view, 0):
+            n = waiting.get(number, {}).get(view, 0)
+            if view == "blocked":  # what lacks nothing but a seat is told once for each licence
+                n -= sum(one.blocked for one in short if one.app_id == number)
+            if n > 0:
                 found.append(Need(what, number, connector.name, n))
+        found += [
+            Need("unseated", number, one.app, one.people, names=(one.name,), sku=one.sku)
+            for one in short
+            if one.app_id == number
+        ]
         if number in drifted:
             found.append(Need("drifted", number, connector.name, drifted[number]))
     return Home(
@@ -107,8 +120,8 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
 
 
 _ORDER: tuple[What, ...] = (
-    "stopped", "held", "braked", "expired", "failed", "trouble", "unsent", "blocked", "missing", "disputed", "drifted",
-    "asked", "unconnected", "expires",
+    "stopped", "held", "braked", "expired", "failed", "trouble", "unsent", "unseated", "blocked", "missing", "disputed",
+    "drifted", "asked", "unconnected", "expires",
 )  # fmt: skip
 _WAITS: Mapping[queue.View, What] = {"brake": "braked", "failed": "unsent", "blocked": "blocked", "review": "asked"}
 """What of the queue a person has to look at."""

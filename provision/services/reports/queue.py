@@ -16,6 +16,7 @@ from provision.core.ports import LICENCES, MANAGER, MEMBERS
 from provision.core.tables import Account, Connector, Group, Operation, User
 from provision.core.vocabulary import Asks, OperationKind, OperationState
 from provision.db import among
+from provision.services.licences import lacks
 from provision.services.outbox.reckoning import stands
 from provision.services.users import shown
 
@@ -151,7 +152,7 @@ def unfinished(session: Session, tenant_id: int) -> int:
     return number
 
 
-def listed(
+def listed(  # noqa: PLR0913 – what is asked for, by name
     session: Session,
     tenant_id: int,
     kinds: Mapping[Any, Any],
@@ -159,11 +160,12 @@ def listed(
     now: datetime,
     *,
     app_id: int | None = None,
+    sku: str = "",
     after: int = 0,
     limit: int = 50,
 ) -> list[Item]:
-    """One page of a view in order of id, from the one behind ``after``."""
-    where = (*_conditions(tenant_id, app_id, view, now), _OPERATIONS.c.id > after)
+    """One page of a view in order of id, from the one behind ``after``; ``sku``: only what waits for a seat of it."""
+    where = (*_conditions(tenant_id, app_id, view, now, sku), _OPERATIONS.c.id > after)
     return _items(session, tenant_id, kinds, where, limit)
 
 
@@ -184,11 +186,11 @@ def one(session: Session, tenant_id: int, kinds: Mapping[Any, Any], operation_id
 
 
 def whole(
-    session: Session, tenant_id: int, view: View, now: datetime, app_id: int | None = None
+    session: Session, tenant_id: int, view: View, now: datetime, app_id: int | None = None, sku: str = ""
 ) -> dict[int, str | None]:
     """A whole view as operation → fingerprint, in order."""
     query = sa.select(_OPERATIONS.c.id, _OPERATIONS.c.fingerprint)
-    found = session.execute(query.where(*_conditions(tenant_id, app_id, view, now)).order_by(_OPERATIONS.c.id))
+    found = session.execute(query.where(*_conditions(tenant_id, app_id, view, now, sku)).order_by(_OPERATIONS.c.id))
     return {row.id: row.fingerprint for row in found}
 
 
@@ -219,8 +221,10 @@ def _of(tenant_id: int, app_id: int | None) -> sa.ColumnElement[bool]:
     return _OPERATIONS.c.connector_id.in_(own if app_id is None else own.where(_CONNECTORS.c.id == app_id))
 
 
-def _conditions(tenant_id: int, app_id: int | None, view: View, now: datetime) -> list[sa.ColumnElement[bool]]:
-    where = [_of(tenant_id, app_id), _OPERATIONS.c.state == _STATE_OF[view].value]
+def _conditions(
+    tenant_id: int, app_id: int | None, view: View, now: datetime, sku: str = ""
+) -> list[sa.ColumnElement[bool]]:
+    where = [_of(tenant_id, app_id), _OPERATIONS.c.state == _STATE_OF[view].value, *(lacks(sku) if sku else ())]
     if view in ASKING:
         where.append(_OPERATIONS.c.asks == (Asks.BRAKE if view == "brake" else Asks.REVIEW).value)
     elif view == "waiting":
