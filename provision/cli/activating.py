@@ -37,7 +37,7 @@ def send(slug: str, who: tuple[str, ...], not_invited: bool, as_json: bool) -> N
     if as_json:
         dump([_issued(one) for one in results])
     else:
-        columns = ("Id", "Name", "Outcome", "To", "Why not")
+        columns = ("Id", "Name", "Outcome", "To", "Why")
         table(columns, [(one.user_id, one.name, one.outcome, one.address, _why(one)) for one in results])
     if any(one.outcome not in (Sending.QUEUED, Sending.WAITS) for one in results):
         raise click.exceptions.Exit(1)
@@ -77,7 +77,10 @@ def status(slug: str, who: tuple[str, ...], state: str | None, as_json: bool) ->
         dump([_line(one) for one in found])
     else:
         columns = ("Id", "Name", "State", "Since", "To", "Why not")
-        table(columns, [(one.user_id, one.name, one.state, one.at, one.address, _why(one)) for one in found])
+        table(
+            columns,
+            [(one.user_id, one.name, one.state, one.at or one.ended_at, one.address, _why(one)) for one in found],
+        )
         if paced:
             say(
                 f"{sentence('mail_paced', {'n': paced.limit})} Waiting: {paced.number}, until {plain(paced.until)} UTC."
@@ -103,7 +106,8 @@ def _people(session: Any, tenant_id: int, who: Sequence[str]) -> list[int]:
 def _why(one: Issued | Line) -> str | None:
     if isinstance(one, Line) and one.waits and one.state is Invited.QUEUED:
         return sentence("activation_waits", {})
-    return sentence(one.code, one.params) if one.code else None
+    code, params = (one.ended_for, {}) if isinstance(one, Line) and one.ended_for else (one.code, one.params)
+    return sentence(code, params) if code else None
 
 
 def _issued(one: Issued) -> Mapping[str, Any]:
@@ -124,5 +128,7 @@ def _line(one: Line) -> Mapping[str, Any]:
         "waits",
         "outcomes",
         "code",
+        "ended_for",
+        "ended_at",
     )
     return {**{name: getattr(one, name) for name in names}, "remedy": _why(one)}

@@ -226,6 +226,15 @@ class Invited(StrEnum):
     BLOCKED = "blocked"
 
 
+class Ended(StrEnum):
+    """Why a link was ended before its time; each is the remedy code that says so."""
+
+    ADDRESS = "link_ended_address"
+    REVOKED = "link_ended_revoked"
+    REPLACED = "link_ended_replaced"
+    AWAY = "link_ended_away"
+
+
 class MailTemplate(StrEnum):
     """What a mail is about. The first three go to people, the others to operators."""
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.tables import Account, Activation, Connector
-from provision.core.vocabulary import Situation
+from provision.core.vocabulary import Ended, Situation
 from provision.db import among
 from provision.services.errors import NotFound
 from provision.vault import Vault
@@ -103,8 +103,10 @@ def bounced(session: Session, activation_id: int, now: datetime) -> None:
     session.execute(sa.update(ACTIVATIONS).where(ACTIVATIONS.c.id == activation_id).values(bounced_at=now))
 
 
-def kill(session: Session, tenant_id: int, user_ids: Collection[int], now: datetime) -> None:
-    """End every link of these people at once: they were disabled or deleted, or a newer link takes over."""
+def kill(session: Session, tenant_id: int, user_ids: Collection[int], now: datetime, *, why: Ended) -> None:
+    """End every link of these people at once."""
     if user_ids:
         mine = (ACTIVATIONS.c.tenant_id == tenant_id, among(session, ACTIVATIONS.c.user_id, set(user_ids)))
-        session.execute(sa.update(ACTIVATIONS).where(*mine, live(ACTIVATIONS)).values(revoked_at=now))
+        session.execute(
+            sa.update(ACTIVATIONS).where(*mine, live(ACTIVATIONS)).values(revoked_at=now, ended_for=why.value)
+        )

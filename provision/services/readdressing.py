@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from provision.core.onboarding import Recipient
 from provision.core.tables import Mail, User
-from provision.core.vocabulary import MailState, key
+from provision.core.vocabulary import Ended, MailState, key
 from provision.db import among, for_update, update_many
 from provision.services import events, links
 from provision.services.links import ACTIVATIONS
@@ -43,7 +43,7 @@ def follow(session: Session, tenant_id: int, people: Iterable[int], now: datetim
     left = _left(session, [row["id"] for row in rows])
     ended = [row for row in rows if row["id"] in left or not _due(row)]
     going = [row for row in rows if row["id"] not in left and _due(row)]
-    links.kill(session, tenant_id, [row["user_id"] for row in ended], now)
+    links.kill(session, tenant_id, [row["user_id"] for row in ended], now, why=Ended.ADDRESS)
     update_many(session, ACTIVATIONS, ("sent_to", "sent_for"), [(_due(row), row["email"], row["id"]) for row in going])
     mails = _waiting(session, [row["id"] for row in going])
     addresses = {row["id"]: _due(row) for row in going}

@@ -38,7 +38,9 @@ def test_a_link_is_sent_told_of_and_taken_back(people: Command, reachable: str) 
         {"user_id": sent["user_id"], "revoked": True}
     ]
     (told,) = people("activation", "status", "contoso", reachable, "--json").json
-    assert told["state"] == "not invited"
+    assert (told["state"], told["ended_for"]) == ("not invited", "link_ended_revoked")
+    assert told["ended_at"].startswith("20")
+    assert "An administrator ended it." in people("activation", "status", "contoso", reachable).out
     assert people("activation", "revoke", "contoso", reachable, "--json").json[0]["revoked"] is False
 
 

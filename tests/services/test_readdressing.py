@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from provision.core.onboarding import OnboardingSettings, Recipient
 from provision.core.tables import Activation, Event, Mail, User
-from provision.core.vocabulary import Invited, MailState
+from provision.core.vocabulary import Ended, Invited, MailState
 from provision.house import House
 from provision.services import activation, links, mail, users
 from provision.services import settings as chosen
@@ -54,8 +54,11 @@ def test_a_link_that_has_left_ends_when_an_address_changes(
         told = session.exec(select(Event).where(Event.action == "activation.ended")).one()
         found = activation.status(session, cast.contoso, Wanted(), house.kinds, clock())
     assert (told.user_id, told.actor) == (who(house, number), "address changed")
-    state = Invited.BLOCKED if changed == {"private_email": ""} else Invited.NOT_INVITED
-    assert {line.user_id: line.state for line in found.lines}[who(house, number)] == state
+    line = next(one for one in found.lines if one.user_id == who(house, number))
+    if changed == {"private_email": ""}:
+        assert (line.state, line.code, line.ended_for) == (Invited.BLOCKED, "activation_no_address", None)
+    else:
+        assert (line.state, line.ended_for, line.ended_at) == (Invited.NOT_INVITED, Ended.ADDRESS, clock())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from provision.core.onboarding import OnboardingSettings
 from provision.core.tables import Activation, Connector, Mail
 from provision.core.vocabulary import MailState
 from provision.house import House
-from provision.services import mail, settings
+from provision.services import mail, settings, users
+from tests import office as offices
 from tests import populate
 from tests.cast import Browser, Cast, Clock
 from tests.services.test_activation import FACTS, somebody
@@ -245,3 +246,24 @@ def test_before_anybody_is_here_there_is_nothing_to_count_and_nothing_to_search(
     assert "Nobody here yet" in text
     assert 'class="funnel"' not in text
     assert 'role="search" aria-label="Filter people"' not in text
+
+
+def test_whose_link_ended_reads_why_and_when(
+    house: House, cast: Cast, clock: Clock, ada: Browser, people: dict[str, int]
+) -> None:
+    ada.post(LIST, {"do": "send", "chosen": [str(people["ann"]), str(people["bea"])]})
+    mail.deliver(house.post())
+    clock.forward(minutes=5)
+    at = clock()
+    with house.db.writing() as session:
+        users.edit(session, cast.contoso, people["ann"], {"private_email": "new@home.example"}, offices.order(house))
+    ada.post(LIST, {"do": "revoke", "chosen": [str(people["bea"])]})
+    clock.forward(minutes=5)
+    rows = re.findall(r"<tr>.*?</tr>", ada.get(LIST).text, re.S)
+    told = {name: next(row for row in rows if f"{name}@contoso.example" in row) for name in ("ann", "bea", "cat")}
+    assert "The link was ended: an address changed." in told["ann"]
+    assert "The link was revoked." in told["bea"]
+    assert [f'datetime="{at.isoformat()}' in row for row in told.values()] == [True, True, False]
+    assert "link was" not in told["cat"]
+    ada.post(LIST, {"do": "send", "chosen": [str(people["ann"])]})
+    assert "an address changed" not in ada.get(LIST).text

@@ -19,7 +19,8 @@ class Activation(SQLModel, table=True):
     first of these. ``opened_at``: the first POST, since scanners open links by GET. ``reserved_until``: somebody is setting a
     password with it at this moment; what was left behind by a dead process lapses then. ``outcomes``: app number → what
     became of the password there (never the password). ``tried``: when passwords were posted with it lately. ``sent_to``: the
-    address that its mail goes to, chosen by ``recipient``; ``sent_for``: the sign-in name that its mail tells.
+    address that its mail goes to, chosen by ``recipient``; ``sent_for``: the sign-in name that its mail tells. ``ended_for``:
+    why it was revoked, an ``Ended``.
     """
 
     __tablename__ = "activations"
@@ -61,3 +62,4 @@ class Activation(SQLModel, table=True):
     tried: dict[str, Any] = json()
     used_at: datetime | None = time()
     revoked_at: datetime | None = time()
+    ended_for: str = added()

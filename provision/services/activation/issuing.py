@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 from provision.core.onboarding import OnboardingSettings, language_of
 from provision.core.reaching import Standing
 from provision.core.tables import User
-from provision.core.vocabulary import MailTemplate, Outcome
+from provision.core.vocabulary import Ended, MailTemplate, Outcome
 from provision.db import among, encoded, for_update, insert_many, moment, reserve
 from provision.services import events, links, mail, settings
 from provision.services.links import ACTIVATIONS
@@ -88,7 +88,7 @@ def issue(  # noqa: PLR0913
     limited = _limited(session, tenant_id, found, now)
     results = [_refused(one, limited) for one in found.values()]
     going = [found[one.user_id] for one in results if one.outcome in (Sending.QUEUED, Sending.WAITS)]
-    links.kill(session, tenant_id, [one.user["id"] for one in going], now)
+    links.kill(session, tenant_id, [one.user["id"] for one in going], now, why=Ended.REPLACED)
     numbers = _write(session, vault, tenant_id, going, chosen, actor, now, token_bytes)
     mail.enqueue_many(session, tenant_id, template, [_asked(one, numbers, chosen) for one in going], now)
     made = [_numbered(one, numbers) for one in results]
@@ -102,7 +102,7 @@ def revoke(session: Session, tenant_id: int, user_ids: Collection[int], actor: s
     mine = (ACTIVATIONS.c.tenant_id == tenant_id, among(session, ACTIVATIONS.c.user_id, set(user_ids)))
     query = sa.select(ACTIVATIONS.c.user_id).where(*mine, links.live(ACTIVATIONS)).order_by(ACTIVATIONS.c.id)
     held = list(session.scalars(for_update(session, query)))
-    links.kill(session, tenant_id, held, now)
+    links.kill(session, tenant_id, held, now, why=Ended.REVOKED)
     people = session.exec(select(User).where(User.tenant_id == tenant_id, among(session, col(User.id), held))).all()
     told = [
         events.Entry(actor, "activation.revoked", user_id=one.id, names=names_of(one.model_dump())) for one in people

@@ -14,6 +14,7 @@ from sqlmodel import Session
 from provision.core.reaching import Standing, stops
 from provision.core.tables import Activation
 from provision.core.vocabulary import ConnectorState, Invited, Lifecycle
+from provision.db import among
 from provision.services import settings
 from provision.services.links import ACTIVATIONS
 from provision.services.reaching import USERS, helpless, offered, reach, taking
@@ -36,7 +37,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One person. ``at``: since when; ``address``: where a mail would go; ``code`` with ``params``: why they are blocked."""
+    """One person. ``at``: since when; ``address``: where a mail would go; ``code`` with ``params``: why they are blocked.
+
+    ``ended_for``: why the link that somebody without one had before was ended (a remedy code), at ``ended_at``.
+    """
 
     user_id: int
     name: str
@@ -50,6 +54,8 @@ class Line:
     waits: bool = False
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    ended_for: str | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +181,21 @@ def _lines(
     session: Session, tenant_id: int, rows: Sequence[Any], kinds: Mapping[Any, Any], chosen: Any
 ) -> tuple[Line, ...]:
     found = reach(session, tenant_id, [row["id"] for row in rows], kinds, chosen)
-    return tuple(_line(row, found[row["id"]]) for row in rows)
+    bare = [row["id"] for row in rows if row["state"] == Invited.NOT_INVITED]
+    ended = _ended(session, tenant_id, bare) if bare else {}
+    return tuple(_line(row, found[row["id"]], ended.get(row["id"])) for row in rows)
 
 
-def _line(row: Any, person: Any) -> Line:
+def _ended(session: Session, tenant_id: int, people: Sequence[int]) -> dict[int, Any]:
+    """The last link of each of these, if it was ended for a reason that is known."""
+    mine = (ACTIVATIONS.c.tenant_id == tenant_id, among(session, ACTIVATIONS.c.user_id, people))
+    newest = sa.select(sa.func.max(ACTIVATIONS.c.id)).where(*mine).group_by(ACTIVATIONS.c.user_id)
+    query = sa.select(*(ACTIVATIONS.c[name] for name in ("user_id", "ended_for", "revoked_at")))
+    found = session.execute(query.where(*mine, ACTIVATIONS.c.id.in_(newest), ACTIVATIONS.c.ended_for != ""))
+    return {row.user_id: row for row in found}
+
+
+def _line(row: Any, person: Any, ended: Any) -> Line:
     state, since = Invited(row["state"]), _SINCE.get(Invited(row["state"]))
     blocked = state is Invited.BLOCKED
     return Line(
@@ -194,6 +211,8 @@ def _line(row: Any, person: Any) -> Line:
         waits=person.standing.waits,
         code=person.standing.code if blocked else None,
         params=person.standing.params if blocked else {},
+        ended_for=ended.ended_for if ended else None,
+        ended_at=ended.revoked_at if ended else None,
     )
 
 

@@ -17,7 +17,7 @@ from provision.core.lifecycle import MOVED_BY, when_gone
 from provision.core.planning import judge_leaving
 from provision.core.ports import ENABLED, MANAGER
 from provision.core.tables import Connector, Cycle, Event
-from provision.core.vocabulary import CycleKind, CycleState, Lifecycle, Outcome, Situation, WhenGone
+from provision.core.vocabulary import CycleKind, CycleState, Ended, Lifecycle, Outcome, Situation, WhenGone
 from provision.db import among, for_update, moment
 from provision.services import events, links
 from provision.services.cycles.following import follow
@@ -257,7 +257,7 @@ def _take_away(
         item.withheld, item.touched = None, True
     update(session, changed, at)
     move(session, moved, at)
-    links.kill(session, frame.tenant_id, [person.id for person in moved], now)
+    links.kill(session, frame.tenant_id, [person.id for person in moved], now, why=Ended.AWAY)
     store(session, frame, items, now)
     return entries
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.ports import ENABLED
-from provision.core.vocabulary import Lifecycle
+from provision.core.vocabulary import Ended, Lifecycle
 from provision.db import among, encoded, update_many
 from provision.services import events, links, outbox, readdressing
 from provision.services.cycles.frame import Frame
@@ -28,7 +28,8 @@ def follow(
     moved = {entry.user_id for entry in entries if entry.user_id is not None and entry.action.startswith("user.")}
     if not moved:
         return
-    links.kill(session, frame.tenant_id, {entry.user_id or 0 for entry in entries if entry.action in _TAKEN}, now)
+    taken = {entry.user_id or 0 for entry in entries if entry.action in _TAKEN}
+    links.kill(session, frame.tenant_id, taken, now, why=Ended.AWAY)
     _let_back(session, frame, {entry.user_id or 0 for entry in entries if entry.action == _BACK})
     order = outbox.Order(frame.actor, now, kinds, priority=outbox.NOBODY_ASKED, hold=False)
     outbox.enqueue(session, frame.tenant_id, sorted(moved), order, but_not=frame.connector_id)

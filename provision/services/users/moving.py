@@ -18,7 +18,7 @@ from provision.core.planning import BY_HAND
 from provision.core.ports import ENABLED
 from provision.core.profile import judge
 from provision.core.tables import Account, Connector, User
-from provision.core.vocabulary import Lifecycle
+from provision.core.vocabulary import Ended, Lifecycle
 from provision.db import among
 from provision.services import links, mappings
 from provision.services.errors import Conflict, Forbidden, Invalid, ServiceError
@@ -157,7 +157,7 @@ def _move(
         flush(session, user)
         told[number] = entry(user, action, order, {"lifecycle": before}, {"lifecycle": then})
     if how in _TAKING:
-        links.kill(session, tenant_id, list(people), order.now)
+        links.kill(session, tenant_id, list(people), order.now, why=Ended.AWAY)
     _decide(session, tenant_id, list(people), how)
     return follow(session, tenant_id, told, order)
 
