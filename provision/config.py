@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import URL
 
 from provision.core.smtp import judge_sender, read_server
 
@@ -99,7 +100,8 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database's URL, with the SQLite file of the data directory as the default."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'provision.db'}"
+        here = URL.create("sqlite", database=str(self.data_dir.resolve() / "provision.db"))
+        return self.database_url or here.render_as_string()
 
     @property
     def mail_server(self) -> str:

@@ -112,7 +112,8 @@ class Database:
 
     def _alembic(self) -> AlembicConfig:
         config = AlembicConfig()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        here = str(Path(__file__).parent / "migrations")
+        config.set_main_option("script_location", here.replace("%", "%%"))
         config.attributes["engine"] = self.engine
         return config
 

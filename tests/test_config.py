@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy.engine import make_url
 
 from provision.config import Settings
+from provision.db import Database
 
 
 def settings(**given: Any) -> Settings:
@@ -17,8 +19,19 @@ def test_without_any_setting_it_runs_on_this_machine(monkeypatch: pytest.MonkeyP
     for name in ("PROVISION_DATA_DIR", "PROVISION_DATABASE_URL", "PROVISION_PUBLIC_URL"):
         monkeypatch.delenv(name, raising=False)
     plain = settings()
-    assert plain.database == f"sqlite:///{Path('data').resolve() / 'provision.db'}"
+    assert make_url(plain.database).database == str(Path("data").resolve() / "provision.db")
     assert not plain.secure
+
+
+@pytest.mark.parametrize("name", ["Größe & Co.", "what?", "50%25 #1", "a:b@c"])
+def test_the_database_lies_in_the_data_directory_whatever_that_is_called(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    database = Database(settings(data_dir=folder, database_url="").database, lock_dir=folder)
+    database.migrate()
+    database.close()
+    assert (folder / "provision.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_the_environment_is_read_by_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
