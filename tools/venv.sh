@@ -5,7 +5,7 @@ set -eu
 python=$1 venv=$2 lock=$3
 
 newest() {
-    for candidate in "$python" python3.13 python3.12 python3.11 python3; do
+    for candidate in "$python" python3.14 python3.13 python3.12 python3.11 python3; do
         if command -v "$candidate" >/dev/null 2>&1 &&
             "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
