@@ -10,7 +10,19 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from provision import __version__
-from provision.cli import apps, choosing, deciding, drifting, licences, people, recycling, running, scoping, writing
+from provision.cli import (
+    apps,
+    choosing,
+    deciding,
+    drifting,
+    licences,
+    people,
+    recycling,
+    running,
+    scoping,
+    settling,
+    writing,
+)
 from provision.cli.shown import say, sentence
 from provision.core.ports import OutsideError
 from provision.house import House
@@ -69,5 +81,6 @@ for command in (
     *drifting.COMMANDS,
     *licences.COMMANDS,
     *scoping.COMMANDS,
+    *settling.COMMANDS,
 ):
     provision.add_command(command)

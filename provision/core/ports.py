@@ -70,6 +70,7 @@ class Attribute:
     """One attribute of the outside system's schema. ``reason`` says in a remedy key why it cannot be written.
 
     ``while_synced``: it may be written even while a directory of theirs owns the object. ``clearable``: it may be emptied.
+    ``marks``: what is created may be marked in it, since people can be found by it and it may be free for that.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Attribute:
     reason: str = ""
     while_synced: bool = False
     clearable: bool = True
+    marks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

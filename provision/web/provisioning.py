@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlmodel import Session
 
-from provision.core import scoping
+from provision.core import limits, scoping
 from provision.core.mapping import Row, RowProblem
 from provision.core.ports import Attribute
 from provision.core.remedies import explain
@@ -25,7 +25,7 @@ from provision.web.page import after, house, page
 
 bp = Blueprint("provisioning", __name__)
 
-_SETTINGS = ("when_gone", "when_left", "guests")
+_SETTINGS = ("when_gone", "when_left", "guests", "position", *limits.chosen({}))
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,16 @@ def _read(row: Connector) -> Draft:
         rows=rows.edited(rows.read(form), form.get("do", "")),
         switches={feature.value: feature.value in form for feature in Feature},
         approval=form.get("approval", str(row.approval)),
-        settled={**kept, **{name: form[name] for name in _SETTINGS if name in form}, **_rule(form)},
+        settled={**kept, **_settled(form), **_rule(form)},
         loaded=form.get("loaded", ""),
         who=form.get("who", "").strip()[:320],
     )
+
+
+def _settled(form: Any) -> dict[str, Any]:
+    """The settings that the form had, as they were typed; an empty choice of a mark is none."""
+    given = {name: form[name].strip() for name in _SETTINGS if name in form}
+    return given | ({"correlation": given["correlation"] or None} if "correlation" in given else {})
 
 
 def _rule(form: Any) -> dict[str, Any]:
@@ -187,6 +193,7 @@ def _page(session: Session, row: Connector, draft: Draft, *, status: int = 200, 
         draft=draft,
         lines=rows.lines(draft.rows, stored.rows, names, schema, draft.errors),
         choices=rows.Choices.of(names, schema),
+        marks=_marks(draft, schema),
         operators=tuple(scoping.OPERATORS),
         unsaved=_unsaved(draft, stored),
         stored=stored,
@@ -196,12 +203,18 @@ def _page(session: Session, row: Connector, draft: Draft, *, status: int = 200, 
     )
 
 
+def _marks(draft: Draft, schema: Any) -> list[dict[str, Any]]:
+    """The attributes in which new accounts may be marked, and which of them a row on the screen uses."""
+    used = {row.theirs for row in draft.rows}
+    return [{"name": one.name, "label": one.label, "mapped": one.name in used} for one in schema if one.marks]
+
+
 def _forecast(session: Session, row: Connector, draft: Draft, schema: Any) -> dict[str, Any]:
     """What saving would do, or why that cannot be said yet."""
     schema = tuple(schema)
     try:
         mappings.judge(session, g.tenant.id, draft.rows, schema)
-        mappings.judge_scope(session, g.tenant.id, draft.settled)
+        mappings.judge_settled(session, row, draft.settled, draft.rows, schema)
     except (mappings.Unfit, Invalid) as error:
         return {"unfit": list(_sentences(error).values())}
     would = mappings.would_change(session, g.tenant.id, row.id or 0, draft.rows, schema)

@@ -8,11 +8,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import httpx2
 import pytest
-from sqlmodel import select
 
-from provision.config import Settings
-from provision.core.tables import Connector
-from provision.factory import create_app, open_house
+from provision.factory import create_app
 from tests.cli.conftest import Command
 from tests.fakes.scim import TOKEN, USER, ScimServer
 
@@ -38,11 +35,9 @@ def hub(connected: Command, there: ScimServer) -> Command:
             "app", "features", "contoso", app, "--import", "--create", "--edit", "--delete", "--approval", "automatic"
         )
         assert switched.status == 0, switched.err
-    at_home = open_house(Settings())
-    with at_home.db.writing() as session:
-        for app in session.exec(select(Connector)):
-            app.scope = {**app.scope, "hold_seconds": 0}  # nobody here takes anything back
-    at_home.db.close()
+        assert (
+            connected("app", "settings", "contoso", app, "--hold", "0").status == 0
+        )  # nobody here takes anything back
     return connected
 
 

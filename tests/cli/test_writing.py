@@ -12,6 +12,7 @@ def writing(connected: Command) -> Command:
         "app", "features", "contoso", "M365", "--create", "--edit", "--delete", "--approval", "automatic"
     )
     assert switched.status == 0, switched.err
+    assert connected("app", "settings", "contoso", "M365", "--hold", "0").status == 0  # nobody here takes anything back
     assert connected("import", "contoso", "M365").status == 0
     return connected
 

@@ -23,11 +23,10 @@ KIND = "microsoft365"
 def working(chromium: Browser, product: Product, imported: Any) -> Any:
     """The owner's cookies; everything goes out by itself and at once, and the usage location is mapped and read."""
     product.command("app", "features", TENANT, KIND, "--create", "--edit", "--delete", "--approval", "automatic")
+    product.command("app", "settings", TENANT, KIND, "--hold", "0")
     with product.house.db.writing() as session:
         app = session.get(Connector, 1)
         assert app is not None
-        app.scope = {**app.scope, "hold_seconds": 0}
-        session.add(app)
         session.add(Mapping(tenant_id=app.tenant_id, connector_id=1, ours="usage_location", theirs="usageLocation"))
     product.command("import", TENANT, KIND, "--full")
     new = ("--username", "nora.berg", "--email", NEW, "--first", "Nora", "--last", "Berg", "--set", "usage_location=NO")

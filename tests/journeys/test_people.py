@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
-from sqlmodel import select
 
-from provision.core.tables import Connector
 from provision.sandbox.graph.records import body_of
 from tests.journeys.product import APP, Product
 from tests.journeys.test_looks import inspect
@@ -31,9 +29,7 @@ def switched(chromium: Browser, product: Product, imported: Any) -> Any:
 
 def hold(product: Product, seconds: int) -> None:
     """How long what takes away can still be undone before it goes out: long for who undoes, short for who waits."""
-    with product.house.db.writing() as session:
-        app = session.exec(select(Connector)).one()
-        app.scope = {**app.scope, "hold_seconds": seconds}
+    product.command("app", "settings", TENANT, "microsoft365", "--hold", str(seconds))
 
 
 def there(product: Product, address: str) -> dict[str, Any] | None:

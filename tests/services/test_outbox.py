@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from provision.core.vocabulary import Approval, Asks, Lifecycle, OperationKind, OperationState, Situation
 from provision.db import Database
 from provision.house import House
-from provision.services import outbox, worker
+from provision.services import connectors, outbox, worker
 from provision.services.errors import Conflict, NotFound
 from tests.cast import Cast, Clock
 from tests.services.outgoing import Desk
@@ -180,6 +180,22 @@ def test_the_brake_holds_all_when_more_than_five_of_twelve_would_go(desk: Desk) 
     assert len(held) == 6
     ((_, detail),) = desk.told("operations.held")
     assert detail.text == {"due": 6, "count": 6, "limit": 5}
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [({"limit_floor": 3}, 3), ({"limit_floor": 0, "limit_share": 50}, 6), ({"limit_share": 0, "limit_floor": 0}, 0)],
+)
+def test_the_limits_on_what_goes_out_are_the_apps_own(desk: Desk, given: dict[str, int], limit: int) -> None:
+    everybody = [desk.present(f"p{number}") for number in range(12)]
+    with desk.house.db.writing() as session:
+        connectors.settle(session, desk.tenant, desk.app, {**given, "import_limit_floor": 1000}, "ada", desk.clock())
+    for some in (everybody[:limit], everybody[limit : limit + 1]):
+        desk.leave(*some)
+        desk.clock.forward(hours=1)
+        desk.drain()
+    assert len(desk.there.applied) == limit
+    assert desk.only(everybody[limit]).asks == Asks.BRAKE
 
 
 def test_allowing_what_the_brake_held_lets_exactly_that_go(desk: Desk) -> None:

@@ -421,6 +421,67 @@ def test_a_create_whose_answer_was_lost_is_found_and_adopted(desk: Desk, mark: s
     assert desk.account(jane).intent == {}
 
 
+@pytest.mark.parametrize(
+    ("sent", "becomes"),
+    [("extensionAttribute15", "employeeId"), ("employeeId", None), (None, "extensionAttribute15")],
+)
+def test_what_is_on_its_way_is_looked_up_by_the_mark_it_was_sent_with(
+    desk: Desk, sent: str | None, becomes: str | None
+) -> None:
+    desk.scope(correlation=sent)
+    jane = create(desk, "lost after")
+    (there,) = desk.there.people.values()
+    if sent is not None:  # by its name it would be somebody else's
+        there["displayName"] = "Renamed there"
+    desk.scope(correlation=becomes)
+    desk.clock.forward(seconds=2)
+    desk.drain()
+    assert len(desk.told("account.adopted")) == 1
+    assert [kind for kind, _ in desk.there.applied].count(OperationKind.CREATE) == 1
+    assert desk.account(jane).intent == {}
+
+
+@pytest.mark.parametrize(
+    ("sent", "becomes"),
+    [("extensionAttribute15", "employeeId"), ("employeeId", None), (None, "extensionAttribute15")],
+)
+def test_what_is_sent_again_bears_the_mark_it_was_first_sent_with_and_others_the_new_one(
+    desk: Desk, sent: str | None, becomes: str | None
+) -> None:
+    desk.scope(correlation=sent)
+    jane = create(desk, "lost before")
+    desk.scope(correlation=becomes)
+    for _ in range(4):
+        desk.clock.forward(seconds=61)
+        desk.drain()
+    john = create(desk, name="john")
+    marks = [None if write.correlation is None else write.correlation[0] for call in desk.there.calls for write in call]
+    assert marks == [sent, sent, becomes]
+    assert [desk.only(number).state for number in (jane, john)] == [OperationState.DONE] * 2
+
+
+def test_what_certainly_left_nothing_there_goes_out_with_the_new_mark(desk: Desk) -> None:
+    desk.scope(correlation="employeeId")
+    jane = create(desk, Throttled(5.0))
+    desk.scope(correlation="extensionAttribute15")
+    desk.clock.forward(seconds=61)
+    desk.drain()
+    (there,) = desk.there.people.values()
+    assert (there.get("employeeId"), there["extensionAttribute15"]) == (None, desk.account(jane).correlation)
+
+
+def test_a_death_forgets_no_mark(desk: Desk) -> None:
+    desk.scope(correlation="employeeId")
+    with pytest.raises(Death):
+        create(desk, "die after")
+    desk.scope(correlation="extensionAttribute15")
+    desk.recover()
+    desk.clock.forward(seconds=61)
+    desk.drain()
+    assert desk.states() == {"done": 1}
+    assert len(desk.there.people) == 1
+
+
 def test_a_create_that_never_arrived_is_sent_again_once_nobody_can_be_found(desk: Desk) -> None:
     jane = create(desk, "lost before")
     for _ in range(4):

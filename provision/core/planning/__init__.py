@@ -13,11 +13,25 @@ from provision.core.planning.doubt import WHOLE, answered, ours, outdated, sendi
 from provision.core.planning.drift import Compared, compared, differing, moved_there
 from provision.core.planning.evidence import Found, Sent, judge_found
 from provision.core.planning.groups import Gathering, plan_group
-from provision.core.planning.plan import BY_HAND, FEATURE_OF, Person, Plan, Rules, There, idle, plan, settled
+from provision.core.planning.plan import (
+    BY_HAND,
+    FEATURE_OF,
+    MARKED_IN,
+    SENT_AS,
+    Person,
+    Plan,
+    Rules,
+    There,
+    idle,
+    plan,
+    settled,
+)
 
 __all__ = [
     "BY_HAND",
     "FEATURE_OF",
+    "MARKED_IN",
+    "SENT_AS",
     "STANDARD",
     "WHOLE",
     "Brake",

@@ -35,6 +35,9 @@ from provision.core.vocabulary import Feature, Lifecycle, OperationKind, Situati
 BY_HAND = "by_hand"
 LEFT_SCOPE = "left_scope"
 LEFT_ALONE = "drift_left_alone"
+MARKED_IN = "marked_in"
+SENT_AS = frozenset({"sent", MARKED_IN})
+"""What an account remembers of a create while that is open: its identifying values, and the attribute that marks it."""
 
 FEATURE_OF: Mapping[OperationKind, Feature] = {
     OperationKind.CREATE: Feature.CREATE,
@@ -171,7 +174,7 @@ def settled(intent: Mapping[str, Any], carried: Plan, left: Collection[str] = ()
     took_away = carried.enabled is False or carried.kind is OperationKind.DELETE
     done = {BY_HAND} if took_away else {ENABLED} if carried.enabled else set()
     if carried.kind in (OperationKind.CREATE, OperationKind.RESTORE):
-        done |= {"restore", "despite_bin", "sent"}
+        done |= {"restore", "despite_bin", *SENT_AS}
     if carried.enabled is True or carried.kind is OperationKind.DELETE:
         done |= {LEFT_SCOPE}
     kept = {name: value for name, value in intent.items() if name not in done}

@@ -15,7 +15,6 @@ from provision.services.connectors.consent import (
 )
 from provision.services.connectors.rows import (
     GUESTS,
-    Settled,
     add,
     by_name_or_kind,
     connected,
@@ -31,10 +30,10 @@ from provision.services.connectors.rows import (
     resume,
     save,
     set_secret,
-    settle,
     switched_on,
     withdraw,
 )
+from provision.services.connectors.settling import Settled, settle
 
 __all__ = [
     "GUESTS",

@@ -1,4 +1,4 @@
-"""The row of an app: what it is called, how it is set, its sealed secret, its switches and its timetable.
+"""The row of an app: what it is called, how it is connected, its sealed secret and its switches.
 
 Owns every write to ``connectors`` that needs no answer from outside; never speaks to the outside.
 """
@@ -6,16 +6,15 @@ Owns every write to ``connectors`` that needs no answer from outside; never spea
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlmodel import Session, col, select
 
 from provision.core import tables
-from provision.core.scoping import MOST, RULE, Condition, scope_of
 from provision.core.tables import Connector
-from provision.core.vocabulary import Approval, ConnectorState, Feature, Kind, WhenGone, WhenLeft, key
+from provision.core.vocabulary import Approval, ConnectorState, Feature, Kind, key
 from provision.db import for_update
 from provision.services import events
 from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
@@ -29,35 +28,11 @@ _PLAIN = {
     "extra_forbidden": "setting_unknown",
     "string_too_long": "value_too_long",
     "literal_error": "setting_choice",
+    "enum": "setting_choice",
     "bool_parsing": "setting_choice",
     "bool_type": "setting_choice",
 }
 """What a settings model says → remedy; what it says in a sentence of its own stays."""
-
-
-class Settled(BaseModel):
-    """How an app behaves while nobody looks: its timetable, its leavers, its guests and its rank among sources."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    every_minutes: int | None = Field(default=None, ge=5, le=10_080)
-    when_gone: WhenGone = WhenGone.KEEP
-    when_left: WhenLeft = WhenLeft.DISABLE
-    guests: Literal["import", "leave"] = "import"
-    position: int = Field(default=0, ge=0, le=1000)
-    rule: tuple[Condition, ...] = Field(default=(), max_length=MOST)
-
-    @classmethod
-    def now(cls, connector: Connector) -> "Settled":
-        """How an app is set at present."""
-        return cls(
-            every_minutes=connector.every_minutes,
-            when_gone=connector.when_gone,
-            when_left=connector.when_left,
-            guests=connector.scope.get(GUESTS, "import"),
-            position=connector.position,
-            rule=scope_of(connector.scope).conditions,
-        )
 
 
 def add(  # noqa: PLR0913, PLR0917
@@ -245,20 +220,6 @@ def resume(session: Session, tenant_id: int, connector_id: int, actor: str, now:
     row = get(session, tenant_id, connector_id, lock=True)
     before, row.state, row.reason = {"state": str(row.state)}, ConnectorState.ACTIVE, None
     note(session, row, before, {"state": str(row.state)}, actor, "connector.resumed", now)
-    return row
-
-
-def settle(
-    session: Session, tenant_id: int, connector_id: int, given: Mapping[str, Any], actor: str, now: datetime
-) -> Connector:
-    """Change some of ``Settled``; what is not named stays. Raises Invalid."""
-    row = get(session, tenant_id, connector_id, lock=True)
-    was = Settled.now(row).model_dump(mode="json")
-    becomes = Settled.model_validate(judged(Settled, {**was, **given}))
-    row.every_minutes, row.position = becomes.every_minutes, becomes.position
-    row.when_gone, row.when_left = becomes.when_gone, becomes.when_left
-    row.scope = {**row.scope, GUESTS: becomes.guests, RULE: becomes.model_dump(mode="json")["rule"]}
-    note(session, row, was, becomes.model_dump(mode="json"), actor, "connector.settled", now)
     return row
 
 

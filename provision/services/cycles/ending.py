@@ -203,6 +203,7 @@ def _brake(
         recent_24h=_recent(session, frame, now),
         emptied=emptied,
         holders=_holders(session, frame, emptied),
+        brake=frame.brake,
     )
     return [asdict(reason) for reason in verdict.reasons]
 

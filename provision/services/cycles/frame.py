@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from provision.core import limits
 from provision.core.mapping import Inbound, Row, compile_inbound
 from provision.core.matching import Rule
-from provision.core.planning import ours
+from provision.core.planning import STANDARD, Brake, ours
 from provision.core.ports import MANAGER
 from provision.core.profile import REQUIRED
 from provision.core.tables import Account, Connector, Cycle
@@ -54,6 +55,7 @@ class Frame:
     accepting: Mapping[int, frozenset[str]] = field(default_factory=dict)
     outranked: Mapping[str, frozenset[int]] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
+    brake: Brake = STANDARD
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -164,6 +166,7 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
         pushes=not kinds[connector.kind].pulled,
         outranked=_outranked(session, connector),
         required=frozenset(REQUIRED).intersection(inbound.targets) if kinds[connector.kind].takes_file else frozenset(),
+        brake=limits.incoming(connector.scope),
         **fixed,
     )
 

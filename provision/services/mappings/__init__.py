@@ -5,7 +5,18 @@ Owns ``mappings`` and ``attributes``; never sends, takes over or enqueues anythi
 
 from provision.services.mappings.attributes import EXTRA, add_attribute, attributes, flat, user_attributes
 from provision.services.mappings.forecast import Line, Tally, WouldChange, preview, would_change
-from provision.services.mappings.rows import Unfit, Wanted, judge, judge_scope, rows, save, save_page, seen
+from provision.services.mappings.rows import (
+    Unfit,
+    Wanted,
+    judge,
+    judge_scope,
+    judge_settled,
+    rows,
+    save,
+    save_page,
+    seen,
+    settle,
+)
 
 __all__ = [
     "EXTRA",
@@ -19,11 +30,13 @@ __all__ = [
     "flat",
     "judge",
     "judge_scope",
+    "judge_settled",
     "preview",
     "rows",
     "save",
     "save_page",
     "seen",
+    "settle",
     "user_attributes",
     "would_change",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from provision.core import scoping, tables
+from provision.core import limits, scoping, tables
 from provision.core.mapping import Row, RowProblem, compile_inbound, judge_rows
 from provision.core.ports import Attribute
 from provision.core.tables import Connector
@@ -78,6 +78,7 @@ def save(
     connector = connectors.get(session, tenant_id, connector_id, lock=True)
     wanted = [_bare(row, position) for position, row in enumerate(wanted)]
     judge(session, tenant_id, wanted, schema)
+    _judge_marked(wanted, connectors.Settled.now(connector).correlation)
     before = rows(session, tenant_id, connector_id)
     if before == wanted:
         return connector
@@ -103,15 +104,48 @@ def save_page(
     actor: str,
     now: datetime,
 ) -> Connector:
-    """Rows, settings and switches together, or none. Raises Conflict when someone saved since ``loaded``, else as they do."""
-    connectors.get(session, tenant_id, connector_id, lock=True)
+    """Settings, rows and switches together, or none. Raises Conflict when someone saved since ``loaded``, else as they do."""
+    connector = connectors.get(session, tenant_id, connector_id, lock=True)
     if loaded != seen(session, tenant_id, connector_id):
         raise Conflict("mapping_changed_meanwhile")
-    save(session, tenant_id, connector_id, wanted.rows, schema, actor, now)
+    judge(session, tenant_id, wanted.rows, schema)
     if wanted.settled is not None:
-        judge_scope(session, tenant_id, wanted.settled)
+        judge_settled(session, connector, wanted.settled, wanted.rows, schema)
         connectors.settle(session, tenant_id, connector_id, wanted.settled, actor, now)
+    save(session, tenant_id, connector_id, wanted.rows, schema, actor, now)
     return connectors.features(session, tenant_id, connector_id, wanted.switches, wanted.approval, actor, now)
+
+
+def settle(
+    session: Session,
+    tenant_id: int,
+    connector_id: int,
+    given: Mapping[str, Any],
+    schema: Sequence[Attribute],
+    actor: str,
+    now: datetime,
+) -> Connector:
+    """Change some of an app's settings, judged by its mapping as it stands. Raises Invalid."""
+    connector = connectors.get(session, tenant_id, connector_id, lock=True)
+    judge_settled(session, connector, given, rows(session, tenant_id, connector_id), schema)
+    return connectors.settle(session, tenant_id, connector_id, given, actor, now)
+
+
+def judge_settled(
+    session: Session,
+    connector: Connector,
+    given: Mapping[str, Any],
+    wanted: Sequence[Row],
+    schema: Sequence[Attribute],
+) -> None:
+    """Refuse settings that cannot be, or that these rows forbid; a mark that stays is the rows' affair. Raises Invalid."""
+    becomes = connectors.Settled.after(connector, given)
+    judge_scope(session, connector.tenant_id, given)
+    mark = becomes.correlation
+    if mark == connectors.Settled.now(connector).correlation:
+        return
+    if (code := limits.unfit_mark(mark, schema, wanted)) is not None:
+        raise Invalid({"correlation": code}, attribute=mark, choices=", ".join(limits.marks(schema)))
 
 
 def judge_scope(session: Session, tenant_id: int, settled: Mapping[str, Any]) -> None:
@@ -131,6 +165,15 @@ def judge(session: Session, tenant_id: int, wanted: Sequence[Row], schema: Seque
     problems += _read_twice(wanted)
     if problems:
         raise Unfit(problems)
+
+
+def _judge_marked(wanted: Sequence[Row], mark: str | None) -> None:
+    """Nothing else goes where what we create is marked: it would be taken for a person's value, or overwritten."""
+    if mark is None:
+        return
+    found = [index for index, row in enumerate(wanted) if limits.uses(row, mark)]
+    if found:
+        raise Unfit([RowProblem(index, "theirs", "kept_for_the_mark", {"attribute": mark}) for index in found])
 
 
 def _stored(session: Session, tenant_id: int, connector_id: int) -> list[tables.Mapping]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlmodel import Session
 
-from provision.core.planning import WHOLE, Plan, idle, judge_outgoing, sending, sent
+from provision.core.planning import MARKED_IN, WHOLE, Plan, idle, judge_outgoing, sending, sent
 from provision.core.ports import GROUP_NAME, Write
 from provision.core.tables import Connector
 from provision.core.vocabulary import (
@@ -75,7 +75,6 @@ class Claimed:
         """What is sent. ``password`` is used by a create only."""
         due = self.plan
         creates = due.kind is OperationKind.CREATE
-        mark = (app.correlation, self.case.account["correlation"]) if app.correlation and creates else None
         return Write(
             kind=due.kind or OperationKind.UPDATE,
             anchor=due.anchor,
@@ -86,7 +85,7 @@ class Claimed:
             moves_manager=due.moves_manager,
             licences=due.licences,
             password=password if creates and not due.group else None,
-            correlation=mark,
+            correlation=app.mark(self.case.account) if creates else None,
             despite_bin=due.despite_bin,
             group=due.group,
             members=due.members,
@@ -333,13 +332,14 @@ def _mark(session: Session, app: App, running: Sequence[Claimed], now: datetime)
 
 
 def _sent(session: Session, app: App, one: Claimed, now: datetime) -> tuple[Any, ...]:
-    """Under which name it goes out: whatever is edited meanwhile, the same person is never sent under another."""
+    """Under which name and mark it goes out: whatever is edited or set meanwhile, nobody is sent under others."""
     account = one.case.account
     earlier = account["sent_at"] if "sent" in account["intent"] else None
     group = one.plan.group
     told = {name: value for name, value in one.plan.values.items() if group or name in app.evidence}
     called = told.get(GROUP_NAME if group else app.rules.sign_in)
-    name, intent = key(called) or account["name"], {**account["intent"], "sent": told}
+    marked = account["intent"].get(MARKED_IN, app.correlation)
+    name, intent = key(called) or account["name"], {**account["intent"], "sent": told, MARKED_IN: marked}
     return name, encoded(intent), moment(session, earlier or now), account["id"]
 
 

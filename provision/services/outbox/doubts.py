@@ -147,8 +147,8 @@ def _doubt(app: App, operation: Row, account: Row, persons: Mapping[int, Row], n
     person = {"display_name": values.get(GROUP_NAME)} if group else persons.get(account["user_id"])
     case = Case(account, person, plan)
     at = operation["sent_at"] or now
-    mark = (app.correlation, account["correlation"]) if app.correlation and account["correlation"] else None
-    return Doubt(Claimed(operation, case, operation["fence"] + 1, operation["attempts"], at), sent, mark)
+    claimed = Claimed(operation, case, operation["fence"] + 1, operation["attempts"], at)
+    return Doubt(claimed, sent, app.mark(account))
 
 
 def _judge(work: Settlement, doubt: Doubt, look: Look, account: Row) -> None:

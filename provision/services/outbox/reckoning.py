@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from provision.core import protection
+from provision.core import limits, protection
 from provision.core.mapping import compile_inbound, compile_outbound
-from provision.core.planning import Brake, Gathering, Person, Plan, Rules, There, plan, plan_group
+from provision.core.planning import MARKED_IN, Brake, Gathering, Person, Plan, Rules, There, plan, plan_group
 from provision.core.ports import Attribute
 from provision.core.scoping import Scope, scope_of
 from provision.core.tables import Account, Connector, Drift, Operation, User
@@ -43,8 +43,6 @@ UNFINISHED = (OperationState.PENDING, OperationState.RUNNING, OperationState.UNK
 WAITING = (OperationState.PENDING, OperationState.BLOCKED)
 IN_FLIGHT = (OperationState.RUNNING, OperationState.UNKNOWN)
 
-HOLD = 10.0
-LONGEST_HOLD = 60.0
 _ACCOUNT = (
     "id", "user_id", "group_id", "anchor", "name", "correlation", "situation", "enabled", "standing", "observed", "absorbed",
     "removed", "declined", "intent", "pushed", "sent_at", "stale",
@@ -93,6 +91,11 @@ class App:
         """The attributes by which something found there is known to be what we sent."""
         return self.rules.required | {self.rules.sign_in}
 
+    def mark(self, account: Row) -> tuple[str, str] | None:
+        """By which attribute and value a create of this account is found: as it was first sent, while that is open."""
+        attribute = account["intent"].get(MARKED_IN, self.correlation)
+        return (attribute, account["correlation"]) if attribute and account["correlation"] else None
+
 
 @dataclass(frozen=True)
 class Case:
@@ -136,8 +139,6 @@ def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> 
         while_synced=frozenset(one.name for one in schema if one.while_synced),
     )
     scope = connector.scope
-    hold = min(max(float(scope.get("hold_seconds", HOLD)), 0.0), LONGEST_HOLD)
-    limits = {name: scope[name] for name in ("limit_share", "limit_floor") if name in scope}
     return App(
         id=connector.id,
         tenant_id=connector.tenant_id,
@@ -147,8 +148,8 @@ def app_of(session: Session, connector: Connector, kinds: Mapping[Any, Any]) -> 
         scope=scope,
         approval=Approval(connector.approval),
         state=ConnectorState(connector.state),
-        brake=Brake(**limits),
-        hold=timedelta(seconds=hold),
+        brake=limits.outgoing(scope),
+        hold=limits.hold(scope),
         correlation=scope.get("correlation") or spec.correlation,
         schema=schema,
         recycles=spec.recycles,

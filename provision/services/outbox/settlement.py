@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from provision.core.planning import Plan, answered, sending, sent, settled_down
+from provision.core.planning import SENT_AS, Plan, answered, sending, sent, settled_down
 from provision.core.ports import ENABLED, GROUP_NAME, MANAGER, Appearance, Outcome, OutsideError, Record
 from provision.core.tables import Connector
 from provision.core.vocabulary import ConnectorState, OperationKind, OperationState, Situation, key
@@ -214,7 +214,7 @@ class Settlement:
     def forget_name(self, one: Result, *, surely: bool = False) -> None:
         """The create certainly left nothing there, so nothing binds the next attempt to its name."""
         if one.kind is OperationKind.CREATE and (surely or one.first):
-            kept = {name: value for name, value in one.account["intent"].items() if name != "sent"}
+            kept = {name: value for name, value in one.account["intent"].items() if name not in SENT_AS}
             self.write(one.account, intent=kept)
 
     def _reports(self) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from provision.core import protection
+from provision.core.planning import SENT_AS
 from provision.core.ports import OutsideError, Record, Target
 from provision.core.protection import BY_HAND as PROTECTED
 from provision.core.protection import LISTED, Protection
@@ -129,7 +130,7 @@ def link(
         account.anchor, account.name, account.enabled = anchor, key(look.name), look.enabled
         account.observed, account.standing = dict(found.values), dict(look.standing)
         account.situation, account.stale, account.observed_at = Situation.LINKED, True, order.now
-        account.verdict, account.intent = {"reason": "decided"}, _without(account.intent, "sent", "despite_bin")
+        account.verdict, account.intent = {"reason": "decided"}, _without(account.intent, *SENT_AS, "despite_bin")
         _call_off(session, account, order.now)
         _tell(session, account, app, "account.linked", order)
         return account
@@ -144,7 +145,7 @@ def restore_twin(session: Session, tenant_id: int, account_id: int, order: Order
         raise Conflict("operation_gone")
     _take_anchor(session, account, anchor)
     account.anchor, account.situation, account.removed = anchor, Situation.GONE, "restorable"
-    account.intent = {**_without(account.intent, "sent"), "restore": {}}
+    account.intent = {**_without(account.intent, *SENT_AS), "restore": {}}
     return _go(session, account, app, "account.restore_chosen", order)
 
 

@@ -5,7 +5,7 @@ from sqlmodel import select
 
 from provision.core.tables import Activation
 from provision.core.vocabulary import CycleState, Decision, Situation
-from provision.services import cycles
+from provision.services import connectors, cycles
 from provision.services.errors import Conflict
 from tests import populate
 from tests.fakes.directory import Directory
@@ -123,6 +123,20 @@ def test_a_few_may_go_a_few_more_ask(desk: Desk, directory: Directory, staffed: 
     assert held.held["reasons"] == [{"code": "leaving", "count": 10, "limit": 5, "attribute": None}]
     assert held.held["accounts"] == 5
     assert sum(word == Situation.GONE for word in desk.situations().values()) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "most"), [({"import_limit_floor": 7}, 7), ({"import_limit_floor": 0, "import_limit_share": 5}, 2)]
+)
+def test_the_limits_on_what_imports_take_away_are_the_apps_own(
+    desk: Desk, directory: Directory, staffed: list[str], given: dict[str, int], most: int
+) -> None:
+    with desk.house.db.writing() as session:
+        connectors.settle(session, desk.tenant, desk.app, {**given, "limit_floor": 1000}, "ada", desk.house.now())
+    directory.remove(*staffed[:most])
+    assert desk.run().state == CycleState.DONE
+    directory.remove(staffed[most])
+    assert desk.run().state == CycleState.HELD
 
 
 def test_a_slow_leak_is_caught_within_a_day_and_forgotten_after_it(
