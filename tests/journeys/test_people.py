@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from provision.sandbox.graph.records import body_of
-from tests.journeys.product import APP, Product
+from tests.journeys.product import APP, TENANT, Product
 from tests.journeys.test_looks import inspect
 from tests.journeys.visitor import Visitor, barriers
 
