@@ -7,7 +7,6 @@ import click
 from provision.cli.apps import app_group
 from provision.cli.common import ACTOR, app, house, json_option
 from provision.cli.shown import dump, say, table
-from provision.connectors import KindSpec
 from provision.core.tables import Connector
 from provision.core.vocabulary import WhenGone
 from provision.services import connectors, mappings
@@ -55,7 +54,7 @@ def app_settings(slug: str, name: str, as_json: bool, **given: Any) -> None:
         say("Kept. Nothing was sent.")
 
 
-def _judge(row: Connector, kind: KindSpec, wanted: dict[str, Any]) -> None:
+def _judge(row: Connector, kind: Any, wanted: dict[str, Any]) -> None:
     """Refuse what means nothing for this kind of app."""
     if not kind.is_target and any(name in wanted for name in _THERE):
         raise ServiceError("limits_of_source", app=row.name)
@@ -63,7 +62,7 @@ def _judge(row: Connector, kind: KindSpec, wanted: dict[str, Any]) -> None:
         raise ServiceError("guests_not_told", app=row.name)
 
 
-def _standing(row: Connector, kind: KindSpec) -> dict[str, Any]:
+def _standing(row: Connector, kind: Any) -> dict[str, Any]:
     """What stands, but for whom the app is for: that has a command of its own."""
     told = connectors.Settled.now(row).model_dump(mode="json", exclude={"rule"})
     told["correlation"] = told["correlation"] or kind.correlation
