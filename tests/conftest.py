@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from sqlmodel import Session
+from werkzeug.routing import Rule
 
 from provision.config import Settings
 from provision.factory import create_app, open_house
@@ -29,6 +30,25 @@ def hasty() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sqlite3.connect", functools.partial(patient, factory=Hasty))
         patch.setattr("sqlite3.dbapi2.connect", functools.partial(patient, factory=Hasty))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mapped() -> Iterator[None]:
+    """Each test has an application of its own, the addresses are the same: how one is built is compiled once."""
+    known: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+    compiling = Rule._compile_builder
+
+    def _compile_builder(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        if rule.defaults:
+            return compiling(rule, append_unknown)
+        key = (rule.rule, *rule._trace, append_unknown)
+        if key not in known:
+            known[key] = compiling(rule, append_unknown)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", _compile_builder)
         yield
 
 
@@ -65,8 +85,9 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def house(settings: Settings, clock: Clock) -> Iterator[House]:
+def house(settings: Settings, clock: Clock, databases: Databases) -> Iterator[House]:
     house = open_house(settings, now=clock)
+    databases.remind(house.db)
     yield house
     house.db.close()
 

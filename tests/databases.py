@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
+from sqlalchemy.util import LRUCache
 
 from provision.db import Database
 
@@ -65,6 +66,9 @@ class Databases(Protocol):
     def take_back(self) -> None:
         """The test is over."""
 
+    def remind(self, database: Database) -> None:
+        """Let it know the SQL of the statements that earlier tests compiled."""
+
     def close(self) -> None:
         """Remove everything that was made."""
 
@@ -74,12 +78,29 @@ def databases(folder: Path) -> Databases:
     return Server(folder) if SERVER else Files(folder)
 
 
+class Memory:
+    """The statements of a whole run as SQL: an engine keeps them for its own dialect, and each test has an engine.
+
+    ``of`` has been connected: its dialect knows what it speaks to.
+    """
+
+    def __init__(self, of: Database) -> None:
+        self._dialect = of.engine.dialect
+        self._compiled: LRUCache[Any, Any] = LRUCache(5000)
+
+    def remind(self, database: Database) -> None:
+        engine = database.engine
+        assert type(engine.dialect) is type(self._dialect)
+        engine.dialect = engine.pool._dialect = self._dialect
+        engine._compiled_cache = self._compiled
+
+
 class Files:
     """SQLite: a test's database is a copy of a migrated file."""
 
     def __init__(self, folder: Path) -> None:
         self.template = str(folder / "provision.db")
-        _migrate(f"sqlite:///{self.template}", folder)
+        self.remind = Memory(_migrate(f"sqlite:///{self.template}", folder)).remind
 
     def lend(self, folder: Path) -> str:
         return f"sqlite:///{shutil.copy(self.template, folder)}"
@@ -102,7 +123,7 @@ class Server:
         self._engine = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         self.template = f"template_{secrets.token_hex(4)}"
         self._run(f'CREATE DATABASE "{self.template}"')
-        _migrate(_url(self.template), folder)
+        self.remind = Memory(_migrate(_url(self.template), folder)).remind
         self._lent = ""
         self._inside: sa.Connection | None = None
         self._schema: list[tuple[object, ...]] = []
@@ -154,7 +175,8 @@ def _url(name: str) -> str:
     return make_url(SERVER).set(database=name).render_as_string(hide_password=False)
 
 
-def _migrate(url: str, folder: Path) -> None:
+def _migrate(url: str, folder: Path) -> Database:
     database = Database(url, lock_dir=folder)
     database.migrate()
     database.close()
+    return database
