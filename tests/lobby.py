@@ -90,10 +90,13 @@ class Lobby:
             settings.save_onboarding(session, self.tenant, before.model_copy(update=values), "ada", self.clock())
 
     def ways(self, **changes: Any) -> Ways:
-        return replace(self.house.ways(), sleep=lambda seconds: None, **changes)
+        return replace(self.house.ways(), **{"sleep": lambda seconds: None, **changes})
 
-    def redeem(self, token: str, password: str = GOOD, again: str | None = None, **changes: Any) -> activation.Redeemed:
-        return activation.redeem(self.ways(**changes), token, password, password if again is None else again)
+    def redeem(
+        self, token: str, password: str = GOOD, again: str | None = None, hand: str = "", **changes: Any
+    ) -> activation.Redeemed:
+        chosen = (password, password if again is None else again)
+        return activation.redeem(self.ways(**changes), token, *chosen, hand=hand)
 
     def row(self, user: User) -> Activation:
         with self.house.db.reading() as session:

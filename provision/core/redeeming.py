@@ -21,14 +21,19 @@ RESERVATION = timedelta(minutes=2)
 SENDING = timedelta(minutes=1)
 """How late after the reservation a password may still be sent: what is begun by then has ended, one way or the other, before
 somebody else looks. Who was held up for longer sends nothing."""
+WAITING, LOOK = timedelta(seconds=15), timedelta(milliseconds=250)
+"""So long, looking so often, a form that came twice waits for what becomes of the first."""
+KNOWN = timedelta(hours=1)
+"""So long after a link was used, who used it is told so; later, and to everybody else, it is over like any other."""
 SETTLING = timedelta(minutes=30)
 """So long after a create a person may not be visible there yet."""
 
 
 class Answer(StrEnum):
-    """What became of a password in one app."""
+    """What became of a password in one app, or by a link. *before*: an earlier try by the same link had set its own."""
 
     DONE = "done"
+    BEFORE = "before"
     WEAK = "weak"
     LATER = "later"
     DOUBT = "doubt"

@@ -6,6 +6,7 @@ which look and cost alike for every link that does not hold. Reading changes not
 
 import hashlib
 import hmac
+import secrets
 import time
 from typing import Any
 
@@ -26,6 +27,8 @@ bp = Blueprint("activate", __name__)
 MINUTES = 60
 FLOOR = 0.2
 _DONE = "activated"
+_BEFORE = ("activation_already", "activation_twice")
+"""What is told of a password that an earlier try has set."""
 _WORDS = ("too_easy", "easy", "fair", "hard", "very_hard")
 
 
@@ -56,11 +59,14 @@ def _quietly(response: Response) -> Response:
 @guard.public
 @limits.reading
 def arrive(token: str) -> Response:
-    """Take the token out of the address at once. Nothing is looked up and nothing is spent."""
+    """Take the token out of the address at once. Nothing is looked up and nothing is spent.
+
+    Beside it the cookie holds what this browser alone knows, so that a form of its own that comes twice is told apart.
+    """
     response = make_response(redirect(url_for("activate.show"), 303))
     secure = house().settings.secure
     fixed: dict[str, Any] = {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
-    response.set_cookie(_cookie(), token[:128], max_age=MINUTES * 60, **fixed)
+    response.set_cookie(_cookie(), f"{token[:128]}.{secrets.token_urlsafe(16)}", max_age=MINUTES * 60, **fixed)
     return response
 
 
@@ -68,9 +74,10 @@ def arrive(token: str) -> Response:
 @guard.public
 @limits.reading
 def show() -> Response:
-    """Whose link it is, masked, and the form; one page for every link that does not hold."""
+    """Whose link it is, masked, and the form; one page for every link that does not hold, unless this browser used it."""
     bearer = _bearer()
-    answer = _form(bearer) if bearer else _problem(404, "activation_over", again=True)
+    used = None if bearer else _used()
+    answer = _finished(used) if used else _form(bearer) if bearer else _problem(404, "activation_over", again=True)
     _wait()
     return answer
 
@@ -82,9 +89,10 @@ def choose() -> Response:
     """Set the password. What is refused stands at its field, and the link lives on."""
     bearer = _bearer()
     password, again = request.form.get("password", ""), request.form.get("again", "")
-    result = activation.redeem(house().ways(), _token(), password, again)
-    if result.answer is Answer.DONE and bearer is not None:
-        return _finished(bearer, result)
+    result = activation.redeem(house().ways(), _token(), password, again, hand=_hand())
+    whose = bearer or _used() if result.answer in (Answer.DONE, Answer.BEFORE) else None
+    if whose is not None:
+        return _finished(whose, result)
     answer = _told(bearer, result, choosing.judge(password, again, bearer.terms) if bearer else ())
     _wait()
     return answer
@@ -127,7 +135,8 @@ def done() -> Response:
     if not isinstance(told, dict):
         return _problem(404, "activation_over", again=True)
     tongues.speak(str(told.get("language", "en")))
-    return page("activate/done.html", **told)
+    code = told.get("code")
+    return page("activate/done.html", **told, before=_remedy(code) if code in _BEFORE else None)
 
 
 @bp.post("/activate/again")
@@ -164,7 +173,13 @@ def _cookie() -> str:
 
 
 def _token() -> str:
-    return request.cookies.get(_cookie(), "")[:128]
+    return request.cookies.get(_cookie(), "").partition(".")[0][:128]
+
+
+def _hand() -> str:
+    """What this browser is known by beside a try of its own; empty for one that brought nothing."""
+    drawn = request.cookies.get(_cookie(), "").partition(".")[2]
+    return hashlib.sha256(drawn.encode()).hexdigest()[:32] if drawn else ""
 
 
 def _proof() -> str:
@@ -181,6 +196,15 @@ def _bearer() -> Bearer | None:
     """Whose link this browser holds; from here on the answer is in that person's language."""
     with house().db.reading() as reading:
         bearer = activation.look(reading, _token(), house().kinds, g.now)
+    if bearer is not None:
+        tongues.speak(bearer.language)
+    return bearer
+
+
+def _used() -> Bearer | None:
+    """Whose link it was that this very browser has used."""
+    with house().db.reading() as reading:
+        bearer = activation.look_back(reading, _token(), _hand(), house().kinds, g.now)
     if bearer is not None:
         tongues.speak(bearer.language)
     return bearer
@@ -224,7 +248,7 @@ def _told(bearer: Bearer | None, result: Redeemed, rules: Any) -> Response:
     return _form(bearer, status=status, notice=remedy)  # the fields are empty again, so nothing is met
 
 
-def _finished(bearer: Bearer, result: Redeemed) -> Response:
+def _finished(bearer: Bearer, result: Redeemed | None = None) -> Response:
     """Forget the link in this browser and go to the page that says so: reloading it repeats nothing."""
     session[_DONE] = {
         "organisation": bearer.organisation,
@@ -232,7 +256,8 @@ def _finished(bearer: Bearer, result: Redeemed) -> Response:
         "language": bearer.language,
         "apps": list(bearer.apps),
         "portal": bearer.portal,
-        "partly": list(result.partly),
+        "partly": list(result.partly) if result else [],
+        "code": result.code if result else None,
         "contact": bearer.contact,
     }
     response = make_response(redirect(url_for("activate.done"), 303))

@@ -18,8 +18,9 @@ from provision.core.onboarding import LANGUAGES, language_of
 
 SPOKEN = (
     "activation_already", "activation_ask", "activation_busy", "activation_closed", "activation_doubt", "activation_later",
-    "activation_over", "activation_tries", "chosen_classes", "chosen_common", "chosen_name", "chosen_short", "chosen_signs",
-    "chosen_unprintable", "password_differs", "password_long", "password_weak", "too_many_requests",
+    "activation_over", "activation_tries", "activation_twice", "chosen_classes", "chosen_common", "chosen_name",
+    "chosen_short", "chosen_signs", "chosen_unprintable", "password_differs", "password_long", "password_weak",
+    "too_many_requests",
 )  # fmt: skip
 """The remedies that people read on these pages, so that they stand in every catalogue."""
 

@@ -1,5 +1,7 @@
 """From a link to a password that Microsoft 365 knows: every way this can go, on the real sandbox."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -214,6 +216,107 @@ def test_who_was_held_up_before_sending_sends_nothing_any_more(lobby: Lobby, min
     assert accepted == (minutes > 2), "until two minutes are over the link is the first one's"
     assert lobby.signs_in(user, OTHER) == accepted
     assert lobby.redeem(token, OTHER).over == accepted
+
+
+class Clicks:
+    """A form that comes once more just as the first try sets its password, which goes on when that one waits for it."""
+
+    def __init__(self, lobby: Lobby, token: str, password: str, hand: str = "h1") -> None:
+        self.lobby, self.given = lobby, (token, password, hand)
+        self.answers: list[activation.Redeemed] = []
+        self.waits = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def connect(self, row: Connector) -> Any:
+        return _Slow(self.lobby.house.connect(row), self)
+
+    def click(self) -> None:
+        if not self.threads:
+            self.threads.append(threading.Thread(target=self._again))
+            self.threads[0].start()
+            assert self.waits.wait(60)
+
+    def end(self) -> list[str | None]:
+        self.threads[0].join()
+        return [one.code for one in self.answers]
+
+    def _sleep(self, _seconds: float) -> None:
+        self.waits.set()
+        time.sleep(0.01)
+
+    def _again(self) -> None:
+        token, password, hand = self.given
+        self.answers.append(self.lobby.redeem(token, password, hand=hand, sleep=self._sleep))
+        self.waits.set()
+
+
+class _Slow:
+    def __init__(self, port: Any, clicks: Clicks) -> None:
+        self._port, self._clicks = port, clicks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+    def set_password(self, anchor: str, password: str) -> None:
+        self._clicks.click()
+        self._port.set_password(anchor, password)
+
+
+@pytest.mark.parametrize("password", [GOOD, OTHER])
+def test_a_form_that_comes_twice_waits_for_the_first_which_is_the_one_that_counts(lobby: Lobby, password: str) -> None:
+    """Without JavaScript nothing keeps a browser from sending twice; it shows the second answer alone."""
+    user, token = lobby.hire()
+    clicks = Clicks(lobby, token, password)
+    assert lobby.redeem(token, GOOD, hand="h1", connect=clicks.connect).answer is Answer.DONE
+    assert clicks.end() == ["activation_twice"]
+    assert clicks.answers[0].answer is Answer.BEFORE
+    assert lobby.signs_in(user, GOOD)
+    assert told(lobby) == ["activation.redeemed"]
+
+
+def test_one_that_comes_when_all_is_over_hears_the_same_if_its_hand_set_it(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    assert lobby.redeem(token, GOOD, hand="h1").answer is Answer.DONE
+    assert lobby.redeem(token, OTHER, hand="h1").code == "activation_twice"
+    assert lobby.redeem(token, OTHER, hand="h2").over
+    assert lobby.redeem(token, OTHER).over
+    assert lobby.signs_in(user, GOOD)
+    lobby.clock.forward(hours=2)
+    assert lobby.redeem(token, OTHER, hand="h1").over, "used long ago, it answers like any other"
+
+
+def test_another_hand_is_not_kept_waiting(lobby: Lobby) -> None:
+    _, token = lobby.hire()
+    clicks = Clicks(lobby, token, OTHER, hand="h2")
+    assert lobby.redeem(token, GOOD, hand="h1", connect=clicks.connect).answer is Answer.DONE
+    assert clicks.end() == ["activation_busy"]
+
+
+def test_where_the_first_was_refused_the_second_is_told_at_the_field_as_well(lobby: Lobby) -> None:
+    _, token = lobby.hire()
+    clicks = Clicks(lobby, token, BANNED_THERE)
+    assert lobby.redeem(token, BANNED_THERE, hand="h1", connect=clicks.connect).code == "password_weak"
+    assert clicks.end() == ["password_weak"]
+    assert lobby.redeem(token, GOOD, hand="h1").answer is Answer.DONE
+
+
+def test_nobody_waits_longer_than_a_page_may_take(lobby: Lobby) -> None:
+    """A lost answer keeps the link reserved for two minutes, and no thread is held up so long."""
+    _, token = lobby.hire()
+    slept: list[float] = []
+    lobby.strike("drop_before", "/v1.0/users/*", method="PATCH")
+    assert lobby.redeem(token, hand="h1").code == "activation_doubt"
+    assert lobby.redeem(token, hand="h1", sleep=slept.append).code == "activation_busy"
+    assert 0 < sum(slept) <= 20
+
+
+def test_a_link_that_was_revoked_while_its_form_was_open_is_over_for_that_hand_too(lobby: Lobby) -> None:
+    user, token = lobby.hire()
+    assert lobby.redeem(token, "short", hand="h1").code == "chosen_short"
+    newer = lobby.invite(user.id or 0)
+    assert lobby.redeem(token, hand="h1").over
+    assert lobby.redeem(newer, hand="h1").answer is Answer.DONE
+    assert lobby.redeem(token, hand="h1").over
 
 
 LOST = ("activation_busy", "activation_tries", "activation_over")

@@ -19,7 +19,7 @@ from provision.house import House
 from provision.services import activation
 from tests import populate
 from tests.cast import Browser, Cast, Clock
-from tests.lobby import GOOD, Lobby
+from tests.lobby import GOOD, OTHER, Lobby
 
 
 @pytest.fixture
@@ -128,6 +128,48 @@ def test_a_whole_way_from_the_mail_to_the_password(lobby: Lobby, visit: Callable
     assert 'href="/sandbox/signin"' in page.text
     assert lobby.signs_in(user, GOOD)
     assert visitor.get("/activate").status_code == 404, "the browser has forgotten the link"
+
+
+def twin(app: Flask, visitor: Visitor) -> Visitor:
+    """The same browser, sending once more what it had before the first answer came."""
+    other = Visitor(app)
+    cookie = visitor.client.get_cookie("act")
+    assert cookie is not None
+    other.client.set_cookie("act", cookie.value)
+    return other
+
+
+def test_a_form_that_a_browser_sends_twice_ends_on_the_page_that_says_so(
+    lobby: Lobby, app: Flask, visit: Callable[[], Visitor]
+) -> None:
+    user, token = lobby.hire()
+    visitor = visit()
+    form = {"proof": proof_in(visitor.follow(token).text), "password": GOOD, "again": GOOD}
+    second, stranger = twin(app, visitor), visit()
+    strange = {"proof": proof_in(stranger.follow(token).text), "password": OTHER, "again": OTHER}
+    assert visitor.client.post("/activate", data=form).location == "/activate/done"
+    answer = second.client.post("/activate", data={**form, "password": OTHER, "again": OTHER})
+    assert (answer.status_code, answer.location) == (303, "/activate/done")
+    page = second.get("/activate/done").text
+    assert "Your password is set" in page
+    assert "the password that came first is set" in page
+    assert 'href="/sandbox/signin"' in page
+    assert lobby.signs_in(user, GOOD)
+    assert stranger.client.post("/activate", data=strange).status_code == 404, "to another browser it is over"
+
+
+def test_who_lost_the_answer_and_comes_back_reads_that_the_password_is_set(
+    lobby: Lobby, app: Flask, visit: Callable[[], Visitor]
+) -> None:
+    _, token = lobby.hire()
+    visitor = visit()
+    visitor.follow(token)
+    lost = twin(app, visitor)
+    visitor.set()
+    assert lost.get("/activate").location == "/activate/done"
+    assert "You can sign in with it from now on." in lost.get("/activate/done").text
+    assert visit().follow(token).status_code == 404
+    assert lost.client.get_cookie("act") is None, "the browser has forgotten the link"
 
 
 SCANNERS: dict[str, dict[str, str]] = {

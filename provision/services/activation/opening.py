@@ -1,8 +1,10 @@
 """Whose link a token is, and what the page may show of them before anything is set.
 
-Owns the one look-up by token, which answers alike for unknown, used, expired and revoked links; changes nothing.
+Owns the look-up by token, which answers alike for unknown, used, expired and revoked links, except to the very hand that used
+one a while ago; changes nothing.
 """
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +16,7 @@ from sqlmodel import Session, col, select
 from provision.core.choosing import Terms
 from provision.core.logos import Logo
 from provision.core.onboarding import OnboardingSettings, language_of
+from provision.core.redeeming import KNOWN
 from provision.core.tables import Activation, Tenant, User
 from provision.core.vocabulary import Lifecycle, Offer
 from provision.db import for_update
@@ -47,8 +50,16 @@ class Bearer:
 def look(session: Session, token: str, kinds: Mapping[Any, Any], now: datetime) -> Bearer | None:
     """What a link's page shows; None for every link that does not hold."""
     found = live(session, token, now)
-    if found is None:
-        return None
+    return _bearer(session, found, kinds) if found else None
+
+
+def look_back(session: Session, token: str, hand: str, kinds: Mapping[Any, Any], now: datetime) -> Bearer | None:
+    """The same of a link that this very hand has used a while ago; None for every other link."""
+    found = used_by(session, token, hand, now)
+    return _bearer(session, found, kinds) if found else None
+
+
+def _bearer(session: Session, found: tuple[Activation, User, Tenant], kinds: Mapping[Any, Any]) -> Bearer:
     row, user, tenant = found
     chosen = settings.onboarding(session, row.tenant_id)
     _, there = places(session, row.tenant_id, row.user_id, kinds, Offer(row.offer), Lifecycle(user.lifecycle))
@@ -68,21 +79,40 @@ def look(session: Session, token: str, kinds: Mapping[Any, Any], now: datetime) 
 
 def live(session: Session, token: str, now: datetime, *, lock: bool = False) -> tuple[Activation, User, Tenant] | None:
     """The link of this token with its person, if it holds; ``lock`` for who is about to change it."""
+    query = _of_token(token).where(links.live(links.ACTIVATIONS), col(Activation.expires_at) > now)
+    found: tuple[Activation, User, Tenant] | None = session.exec(for_update(session, query) if lock else query).first()
+    return found
+
+
+def used_by(session: Session, token: str, hand: str, now: datetime) -> tuple[Activation, User, Tenant] | None:
+    """The link of this token, if this hand set a password with it lately."""
+    found = session.exec(_of_token(token).where(col(Activation.used_at) > now - KNOWN)).first()
+    return found if found and _by(found[0], hand) else None
+
+
+def reserved_by(session: Session, token: str, hand: str, now: datetime) -> bool:
+    """Whether this hand is setting a password with the link at this moment."""
+    found = session.exec(_of_token(token).where(col(Activation.reserved_until) > now)).first()
+    return found is not None and _by(found[0], hand)
+
+
+def _by(row: Activation, hand: str) -> bool:
+    return bool(hand) and hmac.compare_digest(str(row.tried.get("by", "")).encode(), hand.encode())
+
+
+def _of_token(token: str) -> Any:
     if len(token) > links.LONGEST:
         token = ""
-    query = (
+    return (
         select(Activation, User, Tenant)
         .join(User, sa.and_(col(User.id) == Activation.user_id, col(User.tenant_id) == Activation.tenant_id))
         .join(Tenant, col(Tenant.id) == Activation.tenant_id)
         .where(
             Activation.digest == links.digest_of(token),
-            links.live(links.ACTIVATIONS),
-            Activation.expires_at > now,
             col(User.lifecycle).in_(_HERE),
             col(Tenant.archived_at).is_(None),
         )
     )
-    return session.exec(for_update(session, query) if lock else query).first()
 
 
 def terms(

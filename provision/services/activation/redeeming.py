@@ -10,7 +10,7 @@ without one it lives on. So that nobody who was held up overwrites what came aft
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,68 +65,81 @@ class _Seen:
     told: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Knocking:
+    """What a try comes with: the link, what it shall give, the password twice; ``counted``: it was counted before."""
+
+    token: str
+    offer: Offer
+    chosen: tuple[str, str] | None = field(default=None, repr=False)
+    counted: bool = False
+
+
 class _Busy(Exception):
     """Something else is going on with the link or the account; what was begun is taken back."""
 
 
-def redeem(ways: Ways, token: str, password: str, again: str) -> Redeemed:
-    """Set a password by a link. Raises nothing of the outside's; whatever goes wrong there is in the rows."""
-    return _redeem(
-        ways, token, Offer.PASSWORD, lambda port, anchor: port.set_password(anchor, password), (password, again)
-    )
+def redeem(ways: Ways, token: str, chosen: tuple[str, str], hand: str = "", *, counted: bool = False) -> Redeemed:
+    """Set a password by a link. Raises nothing of the outside's; whatever goes wrong there is in the rows.
+
+    ``chosen``: the password and once more; ``hand``: who holds the link, kept beside a try that is under way; ``counted``:
+    this try was counted before.
+    """
+    knocking = Knocking(token, Offer.PASSWORD, chosen, counted)
+    return _redeem(ways, knocking, lambda port, anchor: port.set_password(anchor, chosen[0]), hand)
 
 
 def hand_pass(ways: Ways, token: str) -> Redeemed:
     """Hand out a Temporary Access Pass by a link, where the tenant offers one."""
-    return _redeem(ways, token, Offer.PASS, _pass, None)
+    return _redeem(ways, Knocking(token, Offer.PASS), _pass, "")
 
 
 def _pass(port: Any, anchor: str) -> str | None:
     return port.access_pass(anchor, PASS_MINUTES) if isinstance(port, Passing) else None
 
 
-def _redeem(ways: Ways, token: str, offer: Offer, deed: Deed, chosen: tuple[str, str] | None) -> Redeemed:
-    knocked = _admitted(ways, token, offer, chosen)
+def _redeem(ways: Ways, knocking: Knocking, deed: Deed, hand: str) -> Redeemed:
+    knocked = _admitted(ways, knocking)
     if isinstance(knocked, Redeemed):
         return knocked
     seen: dict[int, _Seen] = {}
     for place in knocked.there:
-        looked = _look(ways, place, offer)
+        looked = _look(ways, place, knocking.offer)
         if isinstance(looked, OutsideError):
             return _give_up(ways, knocked, place, looked)
         seen[place.connector.id or 0] = looked
     try:
-        until = _reserve(ways, knocked, seen)
+        until = _reserve(ways, knocked, seen, hand)
     except _Busy:
         return Redeemed(Answer.LATER, "activation_busy")
     return OVER if until is None else _settle(ways, knocked, until, *_do(ways, knocked, seen, until, deed))
 
 
-def _admitted(ways: Ways, token: str, offer: Offer, chosen: tuple[str, str] | None) -> Knock | Redeemed:
+def _admitted(ways: Ways, knocking: Knocking) -> Knock | Redeemed:
     """Knock; if somebody left the link reserved, first find out what became of that."""
-    knocked = knock(ways, token, offer, chosen)
+    knocked = knock(ways, knocking)
     if isinstance(knocked, Redeemed) or not knocked.lapsed:
         return knocked
     left = settle_lapsed(ways, knocked.activation_id)
     if left is Answer.LATER:
-        return knock(ways, token, offer, chosen, counted=True)
-    return Redeemed(left, "activation_already" if left is Answer.DONE else "activation_later")
+        return knock(ways, replace(knocking, counted=True))
+    if left is Answer.DONE:
+        return Redeemed(Answer.BEFORE, "activation_already")
+    return Redeemed(left, "activation_later")
 
 
-def knock(
-    ways: Ways, token: str, offer: Offer, chosen: tuple[str, str] | None, *, counted: bool = False
-) -> Knock | Redeemed:
+def knock(ways: Ways, knocking: Knocking) -> Knock | Redeemed:
     """The first step: does the link hold, was it tried too often, is the password good, is there anywhere to set it.
 
-    A password that is refused here was sent nowhere. ``counted``: this try was counted before.
+    A password that is refused here was sent nowhere.
     """
-    now = ways.now()
+    now, offer, chosen = ways.now(), knocking.offer, knocking.chosen
     with ways.writing() as session:
-        found = live(session, token, now, lock=True)
+        found = live(session, knocking.token, now, lock=True)
         if found is None or found[0].offer != offer:
             return OVER
         row, user, tenant = found
-        if not counted and not _count(session, row, now):
+        if not knocking.counted and not _count(session, row, now):
             return Redeemed(Answer.FAILED, "activation_tries")
         if row.reserved_until is not None and row.reserved_until > now:
             return Redeemed(Answer.LATER, "activation_busy")
@@ -154,7 +167,7 @@ def _count(session: Session, row: Activation, now: datetime) -> bool:
     recent = [at for at in row.tried.get("at", ()) if datetime.fromisoformat(at) > now - WITHIN]
     if len(recent) >= TRIES:
         return False
-    row.tried = {"at": [*recent, now.isoformat()]}
+    row.tried = {**row.tried, "at": [*recent, now.isoformat()]}
     row.opened_at = row.opened_at or now
     session.add(row)
     return True
@@ -172,7 +185,7 @@ def _look(ways: Ways, place: Place, offer: Offer) -> _Seen | OutsideError:
     return _Seen(port, told)
 
 
-def _reserve(ways: Ways, knocked: Knock, seen: Mapping[int, _Seen]) -> datetime | None:
+def _reserve(ways: Ways, knocked: Knock, seen: Mapping[int, _Seen], hand: str) -> datetime | None:
     """Take the link and the accounts for two minutes; None when the link no longer holds. Raises _Busy."""
     now = ways.now()
     until = now + RESERVATION
@@ -184,6 +197,7 @@ def _reserve(ways: Ways, knocked: Knock, seen: Mapping[int, _Seen]) -> datetime 
             raise _Busy
         _take(session, [place.account_id for place in knocked.there], now, until)
         row.reserved_at, row.reserved_until = now, until
+        row.tried = {**row.tried, "by": hand}
         row.outcomes = {**row.outcomes, **{str(number): dict(one.told) for number, one in seen.items()}}
         session.add(row)
     return until
