@@ -11,7 +11,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from provision.house import LEADER, House
-from provision.services import activation, cycles, following, mail, notices, settings, tenants, worker
+from provision.services import activation, connectors, cycles, following, mail, notices, settings, tenants, worker
 from provision.services.errors import ServiceError
 
 log = structlog.get_logger()
@@ -51,6 +51,19 @@ def mark_comparisons_due(house: House) -> None:
             log.info("comparison refused", connector=connector_id, code=refused.code)
 
 
+def try_what_is_stopped(house: House) -> None:
+    """Look whether an app in quarantine lets us in again. Where something waits to be sent, the worker tries with that."""
+    now = house.now()
+    with house.db.reading() as session:
+        sending = set(worker.due_connectors(session, now))
+        stopped = [(row.tenant_id, row.id) for row in connectors.due_again(session, now) if row.id not in sending]
+    for tenant_id, number in stopped:
+        try:
+            connectors.try_again(house.db.writing, house.connect, tenant_id, number or 0, house.now)
+        except ServiceError as refused:
+            log.info("a stopped app stays so", connector=number, code=refused.code)
+
+
 def settle_lapsed_links(house: House) -> None:
     """Look up what became of passwords whose setting was cut short."""
     activation.lapsed(house.ways())
@@ -86,6 +99,7 @@ def _tenants(house: House, wish: str) -> list[int]:
 TIMETABLE = (
     Timer("mark imports due", 15, mark_imports_due),
     Timer("mark comparisons due", 60, mark_comparisons_due),
+    Timer("try what is stopped", 60, try_what_is_stopped),
     Timer("settle lapsed links", 30, settle_lapsed_links),
     Timer("invite who was created", 15, invite_created),
     Timer("remind", 300, remind),

@@ -17,6 +17,9 @@ LOOK_UP_WAITS = (2, 5, 15, 60)
 CYCLE_TRIES = 8
 LONGEST_BACKOFF = 300
 LONGEST_REST = 900
+FIRST_KNOCK, LAST_KNOCK = 3_600, 24 * 3_600
+SAME_STOP = 15 * 60
+"""Seconds after it was let in within which an app that is refused again was never really let in."""
 VISIBLE_WITHIN = 30 * 60
 """Seconds in which a new object may still be invisible: Entra is eventually consistent and publishes no limit."""
 BLOCKING = frozenset(
@@ -86,6 +89,11 @@ def for_cycle(error: OutsideError, attempt: int, chance: float) -> Decision:
             return Decision(Act.RETRY, _backoff(attempt, chance))
         case _:
             return Decision(Act.FAIL)
+
+
+def knock(stopped_for: float) -> float:
+    """Seconds until a stopped app is tried again: an hour, then as long as it has been stopped already, a day at most."""
+    return float(min(LAST_KNOCK, max(FIRST_KNOCK, stopped_for)))
 
 
 def _at_once(error: OutsideError, kind: OperationKind) -> Decision:

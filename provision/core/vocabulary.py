@@ -245,6 +245,7 @@ class MailTemplate(StrEnum):
     QUARANTINE = "quarantine"
     SECRET = "secret"  # noqa: S105 - what it tells of
     SEATS = "seats"
+    RECOVERED = "recovered"
 
 
 class MailState(StrEnum):

@@ -1,4 +1,4 @@
-"""What owners are told by mail without asking: an app was stopped, a secret is about to expire, seats are lacking. Each once.
+"""What owners are told by mail without asking: an app was stopped or goes on, a secret expires soon, seats lack. Once each.
 
 Owns whom and when; the words are letters. What needs a person stands on Home as well.
 """
@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from provision.core.tables import Connector, Event, Grant, Mail, Operator
+from provision.core.retry import SAME_STOP
+from provision.core.tables import Connector, Grant, Mail, Operator
 from provision.core.vocabulary import ConnectorState, MailTemplate, Outcome, Role
 from provision.services import events, licences, mail, settings
 from provision.services.mail import Asked
@@ -21,7 +22,8 @@ from provision.services.tenants import locked
 Writing = Callable[[], AbstractContextManager[Session]]
 BEFORE = (1, 7, 14, 30)
 """Days before a secret's end at which owners hear of it."""
-_TEMPLATES = (MailTemplate.QUARANTINE, MailTemplate.SECRET, MailTemplate.SEATS)
+_TEMPLATES = (MailTemplate.QUARANTINE, MailTemplate.RECOVERED, MailTemplate.SECRET, MailTemplate.SEATS)
+_SURE, _NEWS = timedelta(seconds=SAME_STOP), timedelta(days=1)
 _LATELY = 500
 
 
@@ -30,7 +32,7 @@ def tell_owners(writing: Writing, tenant_id: int, now: datetime, public_url: str
     with writing() as session:
         console = f"{public_url}/t/{locked(session, tenant_id).slug}"
         rows = session.exec(select(Connector).where(Connector.tenant_id == tenant_id)).all()
-        news = [one for row in rows for one in _news(session, row, now, f"{console}/apps/{row.id}")]
+        news = [one for row in rows for one in _news(row, now, f"{console}/apps/{row.id}")]
         news += _lacking(session, tenant_id, rows, now, console)
         if not news:
             return 0
@@ -38,24 +40,24 @@ def tell_owners(writing: Writing, tenant_id: int, now: datetime, public_url: str
         language = settings.onboarding(session, tenant_id).language
         asked = 0
         for template, params in news:
-            if params["about"] not in told:
+            # Whoever was not told that it stopped is not told that it goes on.
+            unasked = template is MailTemplate.RECOVERED and params["about"].removeprefix("end of ") not in told
+            if params["about"] not in told and not unasked:
                 letters = [Asked(address, language, params=params) for address in owners]
                 asked += len(mail.enqueue_many(session, tenant_id, template, letters, now))
         return asked
 
 
-def _news(session: Session, row: Connector, now: datetime, page: str) -> Iterator[tuple[MailTemplate, dict[str, Any]]]:
+def _stop(row: Connector) -> str:
+    return f"stop {row.id} {row.stopped_at.isoformat() if row.stopped_at else ''}"
+
+
+def _news(row: Connector, now: datetime, page: str) -> Iterator[tuple[MailTemplate, dict[str, Any]]]:
     """What there is to tell of one app, with a key by which it is told once."""
     if row.state == ConnectorState.QUARANTINED:
-        query = sa.select(sa.func.max(col(Event.id))).where(
-            col(Event.tenant_id) == row.tenant_id,
-            col(Event.connector_id) == row.id,
-            col(Event.action) == "connector.quarantined",
-        )
-        yield (
-            MailTemplate.QUARANTINE,
-            {"app": row.name, "page": page, "about": f"stop {row.id} {session.scalar(query)}"},
-        )
+        yield MailTemplate.QUARANTINE, {"app": row.name, "page": page, "about": _stop(row)}
+    elif row.state == ConnectorState.ACTIVE and row.recovered_at and _SURE <= now - row.recovered_at <= _NEWS:
+        yield MailTemplate.RECOVERED, {"app": row.name, "page": page, "about": f"end of {_stop(row)}"}
     expires = _moment(row.facts.get("secret_expires_at"))
     if expires is not None and expires > now:
         near = next((days for days in BEFORE if expires - now <= timedelta(days=days)), None)

@@ -177,6 +177,7 @@ def _templates() -> list[tuple[str, str]]:
         (MailTemplate.CONFIRMATION.value, _("Confirmation")),
         (MailTemplate.TEST.value, _("Test mail")),
         (MailTemplate.QUARANTINE.value, _("App stopped")),
+        (MailTemplate.RECOVERED.value, _("App goes on")),
         (MailTemplate.SECRET.value, _("Secret expires")),
         (MailTemplate.SEATS.value, _("Seats lacking")),
     ]

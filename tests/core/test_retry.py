@@ -17,6 +17,7 @@ from provision.core.retry import (
     Decision,
     decide,
     for_cycle,
+    knock,
 )
 from provision.core.vocabulary import OperationKind
 
@@ -88,6 +89,11 @@ def test_what_a_person_can_lift_blocks(code: str) -> None:
 @pytest.mark.parametrize("error", [Refused("value_refused", attribute="mobile"), OutsideError("unheard_of")])
 def test_what_nobody_can_lift_fails(error: OutsideError) -> None:
     assert after(error) == Decision(Act.FAIL)
+
+
+def test_a_stopped_app_is_tried_after_an_hour_then_ever_later_and_at_least_daily() -> None:
+    hours = [0, 1, 2, 4, 8, 16, 40, 10_000]
+    assert [knock(one * 3600) / 3600 for one in hours] == [1, 1, 2, 4, 8, 16, 24, 24]
 
 
 def test_refused_credentials_put_the_connector_in_quarantine() -> None:

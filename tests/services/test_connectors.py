@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
+from provision.core.ports import Unauthorised
 from provision.core.tables import Account, Connector, ConsentFlow, Event
 from provision.core.vocabulary import ConnectorState
 from provision.house import House
+from provision.sandbox.faults import Fault
+from provision.scheduler import try_what_is_stopped
 from provision.services import connectors, mappings
 from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
 from tests import office
@@ -173,6 +176,40 @@ def test_a_look_that_succeeds_ends_quarantine_but_not_a_pause(house: House, cast
             connectors.get(session, cast.contoso, app).state = state
         connectors.check(house.db.writing, house.connect, cast.contoso, app, "ada", house.now)
         assert office.of(house, cast.contoso, app).state == then
+
+
+def test_a_stopped_app_that_only_imports_is_tried_by_itself_and_goes_on(house: House, cast: Cast, clock: Clock) -> None:
+    app = office.connected(house, cast.contoso, on=("import",))
+    house.sandbox().faults.add(Fault("status", path="/*/oauth2/v2.0/token", times=None, details={"status": 401}))
+    house.sandbox().expire_tokens()
+    with house.db.writing() as session:
+        row = connectors.get(session, cast.contoso, app)
+        connectors.stop(row, Unauthorised("token_refused"), {}, clock())
+    looks = []
+    for hour in range(1, 9):
+        clock.forward(hours=1)
+        before = office.of(house, cast.contoso, app).rests_until
+        try_what_is_stopped(house)
+        row = office.of(house, cast.contoso, app)
+        looks += [hour] if row.rests_until != before else []
+        assert row.state == ConnectorState.QUARANTINED
+    assert looks == [1, 2, 4, 8]
+    house.sandbox().faults.clear()
+    clock.forward(hours=8)
+    try_what_is_stopped(house)
+    row = office.of(house, cast.contoso, app)
+    assert (row.state, row.rests_until, row.recovered_at) == (ConnectorState.ACTIVE, None, clock())
+    with house.db.reading() as session:
+        told = session.exec(select(Event.action).where(col(Event.action).startswith("connector."))).all()
+    assert told[-1] == "connector.recovered"
+
+
+def test_a_renewed_secret_lets_what_rested_go_on_at_once(house: House, cast: Cast, clock: Clock) -> None:
+    app = office.connected(house, cast.contoso)
+    with house.db.writing() as session:
+        connectors.stop(connectors.get(session, cast.contoso, app), Unauthorised("secret_expired"), {}, clock())
+    connectors.check(house.db.writing, house.connect, cast.contoso, app, "ada", house.now)
+    assert office.of(house, cast.contoso, app).rests_until is None
 
 
 def test_one_microsoft_tenant_is_bound_once_and_the_other_app_is_named(house: House, cast: Cast) -> None:

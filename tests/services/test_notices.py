@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
+from provision.core.ports import Unauthorised
 from provision.core.tables import Connector, Mail
-from provision.core.vocabulary import ConnectorState, MailTemplate
+from provision.core.vocabulary import MailTemplate
 from provision.house import House
-from provision.services import mail, notices
+from provision.services import connectors, events, mail, notices
 from tests import populate
 from tests.cast import Cast, Clock
 
@@ -34,9 +35,15 @@ def tell(house: House, cast: Cast, clock: Clock) -> int:
 
 
 def stop(house: House, cast: Cast, clock: Clock, app: int) -> None:
-    change(house, app, state=ConnectorState.QUARANTINED)
     with house.db.writing() as session:
-        populate.told(session, cast.contoso, clock(), "connector.quarantined", connector_id=app)
+        row = connectors.get(session, cast.contoso, app)
+        events.append(session, cast.contoso, connectors.stop(row, Unauthorised("secret_expired"), {}, clock()), clock())
+
+
+def recover(house: House, cast: Cast, clock: Clock, app: int) -> None:
+    with house.db.writing() as session:
+        row = connectors.get(session, cast.contoso, app)
+        events.append(session, cast.contoso, connectors.recover(row, clock()), clock())
 
 
 def mails(house: House) -> list[Mail]:
@@ -50,9 +57,42 @@ def test_owners_hear_once_that_an_app_was_stopped_and_again_when_it_happens_agai
     assert tell(house, cast, clock) == 0
     stop(house, cast, clock, app)
     assert [tell(house, cast, clock) for _ in range(3)] == [1, 0, 0]
+    recover(house, cast, clock, app)
+    clock.forward(hours=2)
+    assert [tell(house, cast, clock) for _ in range(3)] == [1, 0, 0]
     stop(house, cast, clock, app)
     assert tell(house, cast, clock) == 1
-    assert {(row.address, row.template) for row in mails(house)} == {("ada@contoso.example", MailTemplate.QUARANTINE)}
+    assert [(row.address, row.template) for row in mails(house)] == [
+        ("ada@contoso.example", MailTemplate.QUARANTINE),
+        ("ada@contoso.example", MailTemplate.RECOVERED),
+        ("ada@contoso.example", MailTemplate.QUARANTINE),
+    ]
+
+
+def test_an_app_that_is_let_in_and_refused_again_at_once_is_told_of_once(
+    house: House, cast: Cast, clock: Clock, app: int
+) -> None:
+    stop(house, cast, clock, app)
+    tell(house, cast, clock)
+    for _ in range(5):
+        clock.forward(hours=4)
+        recover(house, cast, clock, app)
+        clock.forward(minutes=2)
+        assert tell(house, cast, clock) == 0
+        stop(house, cast, clock, app)
+        assert tell(house, cast, clock) == 0
+    assert len(mails(house)) == 1
+
+
+def test_an_app_that_was_resumed_by_hand_tells_nobody_that_it_goes_on(
+    house: House, cast: Cast, clock: Clock, app: int
+) -> None:
+    stop(house, cast, clock, app)
+    tell(house, cast, clock)
+    with house.db.writing() as session:
+        connectors.resume(session, cast.contoso, app, "ada", clock())
+    clock.forward(hours=1)
+    assert tell(house, cast, clock) == 0
 
 
 def test_the_mail_leads_to_the_page_that_helps(house: House, cast: Cast, clock: Clock, app: int) -> None:

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from provision.core.ports import Missing, OutsideError, Refused, Taken, Throttle
 from provision.core.vocabulary import ConnectorState, Lifecycle, OperationKind, OperationState, Situation
 from provision.house import House
 from provision.services import worker
+from provision.services.outbox import reckoning
 from tests.cast import Cast, Clock
 from tests.fakes.target import Death
 from tests.services.outgoing import Desk
@@ -299,12 +302,28 @@ def test_refused_credentials_stop_the_app_once_and_nothing_fails(desk: Desk) -> 
     assert desk.connector().state == ConnectorState.QUARANTINED
     assert len(desk.told("connector.quarantined")) == 1
     assert (len(desk.there.calls), desk.only(jane).attempts) == (3, 0)
-    desk.clock.forward(minutes=59)
+    desk.clock.forward(minutes=119)
     desk.drain()
-    assert len(desk.there.calls) == 3
+    assert len(desk.there.calls) == 3, "stopped for two hours, it is left alone for two more"
     desk.clock.forward(minutes=2)
     desk.drain()
     assert (desk.only(jane).state, desk.connector().state) == (OperationState.DONE, ConnectorState.ACTIVE)
+    assert len(desk.told("connector.recovered")) == 1
+
+
+def test_a_stopped_app_is_tried_ever_more_slowly_down_to_once_a_day(desk: Desk) -> None:
+    create(desk, *[Unauthorised("secret_expired")] * 100)
+    tried, before = [], len(desk.there.calls)
+    for hour in range(1, 24 * 5):
+        desk.clock.forward(hours=1, seconds=1)
+        desk.drain()
+        if len(desk.there.calls) > before:
+            tried.append(hour)
+        before = len(desk.there.calls)
+    assert tried[:5] == [1, 2, 4, 8, 16]
+    assert all(later - earlier == 24 for earlier, later in pairwise(tried[5:]))
+    assert len(tried) <= 10
+    assert len(desk.told("connector.quarantined")) == 1
 
 
 def test_a_refusal_fails_for_good_and_says_why(desk: Desk) -> None:
@@ -590,6 +609,26 @@ def test_a_death_at_any_point_loses_nothing_and_doubles_nothing(desk: Desk, poin
         desk.drain()
     assert desk.states() == {"done": 25}
     assert sum(kind is OperationKind.CREATE for kind, _ in desk.there.applied) == 25
+
+
+def test_one_that_cannot_be_planned_fails_alone_and_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [desk.present(f"p{number}") for number in range(5)]
+    for number in people:
+        desk.change(number, given_name="New")
+    desk.enqueue(*people)
+    whole = reckoning.plan
+
+    def breaks(person: Any, there: Any, rules: Any) -> Any:
+        if there.anchor == desk.account(people[2]).anchor:
+            raise ValueError("no plan")
+        return whole(person, there, rules)
+
+    monkeypatch.setattr(reckoning, "plan", breaks)
+    desk.drain()
+    assert desk.states() == {"done": 4, "failed": 1}
+    ((event, detail),) = desk.told("operation.failed")
+    assert (event.user_id, detail.text["code"]) == (people[2], "internal")
+    assert desk.chain_breaks_at() is None
 
 
 def test_what_was_in_flight_at_a_death_goes_alone_from_then_on(desk: Desk) -> None:

@@ -25,6 +25,7 @@ PLACEHOLDERS: Mapping[MailTemplate, tuple[str, ...]] = {
     MailTemplate.TEST: ("organisation", "time"),
     MailTemplate.QUARANTINE: ("app", "organisation", "page"),
     MailTemplate.SECRET: ("app", "organisation", "page", "until"),
+    MailTemplate.RECOVERED: ("app", "organisation", "page"),
     MailTemplate.SEATS: ("app", "licence", "organisation", "page", "waiting"),
 }
 """What a letter may say → by these names."""

@@ -42,6 +42,7 @@ _LEAVING = "removed IS NOT NULL OR withheld IS NOT NULL"
 class Connector(SQLModel, table=True):
     """A configured connection to one outside system. On screen: an App.
 
+    ``stopped_at``: since when, or when last, it was in quarantine; ``recovered_at``: when it was let in again.
     ``shortages``: sku → since when (ISO 8601) people wait for a seat of it, as the owners were told.
     """
 
@@ -79,6 +80,8 @@ class Connector(SQLModel, table=True):
     absorbed_version: int = number(default=1)
     every_minutes: int | None = number(nullable=True, default=None)
     shortages: dict[str, str] = json(added=True)
+    stopped_at: datetime | None = time()
+    recovered_at: datetime | None = time()
     created_at: datetime = time(nullable=False)
 
 

@@ -3,7 +3,7 @@
 Owns the rows of ``connectors`` and ``flows``; never reads people and never sends anything that a switch would have to allow.
 """
 
-from provision.services.connectors.checks import Outside, change, check, locate, remember_check, renew_secret
+from provision.services.connectors.checks import Outside, change, check, locate, remember_check, renew_secret, try_again
 from provision.services.connectors.consent import (
     NOT_YET,
     Consent,
@@ -34,6 +34,7 @@ from provision.services.connectors.rows import (
     withdraw,
 )
 from provision.services.connectors.settling import Settled, settle
+from provision.services.connectors.stopping import due_again, recover, stop
 
 __all__ = [
     "GUESTS",
@@ -48,6 +49,7 @@ __all__ = [
     "change",
     "check",
     "connected",
+    "due_again",
     "features",
     "finish_consent",
     "get",
@@ -59,6 +61,7 @@ __all__ = [
     "of",
     "open_secret",
     "pause",
+    "recover",
     "remember_check",
     "remove_secret",
     "renew_secret",
@@ -66,7 +69,9 @@ __all__ = [
     "save",
     "set_secret",
     "settle",
+    "stop",
     "switched_on",
+    "try_again",
     "waits",
     "withdraw",
 ]

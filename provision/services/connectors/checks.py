@@ -1,7 +1,7 @@
 """Looking at the outside: does the name exist, do the credentials work, what may we do there, what is there.
 
-Owns what an app knows about its outside system; never holds a transaction across a call, and never stops an app: only a
-cycle, which meets the refusal while working, puts one into quarantine.
+Owns what an app knows about its outside system; never holds a transaction across a call, and never stops an app: only who
+meets the refusal while working puts one into quarantine.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
@@ -17,10 +18,12 @@ from provision.core.ports import Check, Consenting, OutsideError, Source, Thrott
 from provision.core.tables import Account, Connector
 from provision.core.vocabulary import ConnectorState, Outcome
 from provision.services import events
+from provision.services.connectors import stopping
 from provision.services.connectors.rows import connected, get, judged, note, notes, save, set_secret, with_notes
 from provision.services.errors import Conflict, ServiceError
-from provision.vault import Vault
+from provision.vault import Vault, VaultError
 
+log = structlog.get_logger()
 Writing = Callable[[], AbstractContextManager[Session]]
 Connect = Callable[[Connector], Source]
 
@@ -136,8 +139,7 @@ def remember_check(
     row.facts = {**found.facts, "name": found.name, "rights": rights, "notes": notes(row)}
     row.facts = with_notes(row, trouble=None)
     row.facts_at, row.outside_id = now, found.outside_id
-    if row.state == ConnectorState.QUARANTINED:
-        row.state = ConnectorState.ACTIVE
+    goes_on = stopping.recover(row, now)
     row.reason = None
     session.add(row)
     try:
@@ -146,7 +148,31 @@ def remember_check(
     except IntegrityError:
         raise Conflict("bound_elsewhere", name=found.name) from None
     note(session, row, olds, news, actor, action, now, always=True)
+    events.append(session, row.tenant_id, goes_on, now)
     return row
+
+
+def try_again(
+    writing: Writing, connect: Connect, tenant_id: int, connector_id: int, now: Callable[[], datetime]
+) -> bool:
+    """Look whether a stopped app lets us in by now. Whoever comes first looks alone, and the next time comes later.
+
+    Raises Conflict when it leads elsewhere by now, or was changed meanwhile.
+    """
+    with writing() as session:
+        row = get(session, tenant_id, connector_id, lock=True)
+        if row.state != ConnectorState.QUARANTINED or (row.rests_until is not None and row.rests_until > now()):
+            return False
+        row.rests_until = stopping.next_try(row, now())
+        session.add(row)
+    try:
+        found = connect(row).check()
+    except (OutsideError, VaultError) as error:
+        log.info("still refused", connector=connector_id, error=str(error))
+        return False
+    with writing() as session:
+        remember_check(session, unchanged(session, row), found, "schedule", now())
+    return True
 
 
 def remember_trouble(session: Session, row: Connector, error: OutsideError, actor: str, now: datetime) -> None:

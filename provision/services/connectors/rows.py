@@ -218,6 +218,8 @@ def pause(session: Session, tenant_id: int, connector_id: int, actor: str, now: 
 def resume(session: Session, tenant_id: int, connector_id: int, actor: str, now: datetime) -> Connector:
     """Let a paused or quarantined app go on; if its credentials are still refused, the next cycle stops it again."""
     row = get(session, tenant_id, connector_id, lock=True)
+    if row.state == ConnectorState.QUARANTINED:  # whoever says so knows; if they are wrong, it is a new stop
+        row.rests_until = row.stopped_at = row.recovered_at = None
     before, row.state, row.reason = {"state": str(row.state)}, ConnectorState.ACTIVE, None
     note(session, row, before, {"state": str(row.state)}, actor, "connector.resumed", now)
     return row

@@ -20,9 +20,9 @@ from sqlmodel import Session, col, select
 from provision.core.ports import OutsideError, Page, Source, Throttled, Unreachable, WatermarkLost
 from provision.core.retry import Act, for_cycle
 from provision.core.tables import Connector, Cycle
-from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKind, CycleState
+from provision.core.vocabulary import UNFINISHED_CYCLES, CycleKind, CycleState
 from provision.db import for_update
-from provision.services import events
+from provision.services import connectors, events
 from provision.services.cycles.ahead import Ahead, stamped
 from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, rests, start
 from provision.services.cycles.circles import walked
@@ -240,7 +240,9 @@ class _Walk:
             told = {"code": error.code, "params": error.params, "request_id": error.request_id}
             if decision.act not in (Act.RETRY, Act.REST):
                 if decision.act is Act.QUARANTINE:
-                    connector.state, connector.reason = ConnectorState.QUARANTINED, error.code
+                    plain = {"code": error.code, "params": error.params}
+                    said = connectors.stop(connector, error, plain, self.ways.now())
+                    events.append(session, connector.tenant_id, said, self.ways.now())
                 close(session, cycle, CycleState.FAILED, told, self.ways.now())
                 return
             until = self.ways.now() + timedelta(seconds=decision.after or 0.0)

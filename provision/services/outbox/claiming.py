@@ -244,7 +244,7 @@ def _take(session: Session, app: App, found: Sequence[Row], now: datetime, claim
     for operation in found:
         case = cases.get(operation["account_id"])
         if case is None:
-            _unfit(session, operation, now)
+            _unfit(session, app, operation, now)
             claim.cancelled += 1
         elif (ended := _needless(case)) is not None:
             _end(session, operation, case, ended, now)
@@ -274,9 +274,22 @@ def _reckoned(session: Session, app: App, rows: Sequence[Row]) -> dict[int, Case
     return _reckoned(session, app, rows[:middle]) | _reckoned(session, app, rows[middle:])
 
 
-def _unfit(session: Session, operation: Row, now: datetime) -> None:
+def _unfit(session: Session, app: App, operation: Row, now: datetime) -> None:
     ended = _ended(OperationState.FAILED, "internal")
     session.execute(sa.update(OPERATIONS).where(OPERATIONS.c.id == operation["id"]).values(**ended, settled_at=now))
+    row = next(iter(accounts(session, app, ACCOUNTS.c.id == operation["account_id"])))
+    told = events.Entry(
+        operation["created_by"],
+        "operation.failed",
+        outcome=Outcome.FAILED,
+        user_id=row["user_id"],
+        account_id=row["id"],
+        connector_id=app.id,
+        operation_id=operation["id"],
+        names={"user": row["name"], "address": row["name"], "app": app.name},
+        text={**ended["error"], "kind": operation["kind"]},
+    )
+    events.append(session, app.tenant_id, [told], now)
 
 
 def _needless(case: Case) -> dict[str, Any] | None:

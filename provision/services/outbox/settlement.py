@@ -15,16 +15,15 @@ from sqlmodel import Session, select
 from provision.core.planning import SENT_AS, Plan, answered, sending, sent, settled_down
 from provision.core.ports import ENABLED, GROUP_NAME, MANAGER, Appearance, Outcome, OutsideError, Record
 from provision.core.tables import Connector
-from provision.core.vocabulary import ConnectorState, OperationKind, OperationState, Situation, key
+from provision.core.vocabulary import OperationKind, OperationState, Situation, key
 from provision.core.vocabulary import Outcome as Ending
 from provision.db import among, encoded, moment, update_many
-from provision.services import events
+from provision.services import connectors, events
 from provision.services.outbox.claiming import Claimed
 from provision.services.outbox.enqueueing import NOBODY_ASKED, Order, enqueue_accounts, waiting
 from provision.services.outbox.gathering import of_people
 from provision.services.outbox.reckoning import ACCOUNTS, OPERATIONS, USERS, WAITING, App, Row, accounts
 
-TRY_QUARANTINE = timedelta(hours=1)
 UNTIL_SEATS = timedelta(minutes=10)
 SUPERSEDED: Mapping[str, Any] = {"code": "superseded", "params": {}}
 _CLOSED = ("state", "settled_at", "lease_until", "error", "alone", "deaths", "request_id")
@@ -247,21 +246,16 @@ class Settlement:
         self.session.add(row)
 
     def quarantine(self, error: OutsideError) -> None:
-        """Stop the app, and say so once; it is tried again every hour."""
+        """Stop the app, and say so once; it is tried again ever more slowly."""
         row = self.connector()
-        row.rests_until = self.now + TRY_QUARANTINE
+        self.entries += connectors.stop(row, error, told(error), self.now)
         self.session.add(row)
-        if row.state != ConnectorState.QUARANTINED:
-            row.state, row.reason = ConnectorState.QUARANTINED, error.code
-            self._app_entry("connector.quarantined", Ending.HELD, told(error))
 
     def recover(self) -> None:
         """The app was let in again: what waited goes on without anybody's click."""
         row = self.connector()
-        if row.state == ConnectorState.QUARANTINED:
-            row.state, row.reason, row.rests_until = ConnectorState.ACTIVE, None, None
-            self.session.add(row)
-            self._app_entry("connector.recovered", Ending.DONE, {})
+        self.entries += connectors.recover(row, self.now)
+        self.session.add(row)
 
     # -- The log ---------------------------------------------------------------------------------------------------------
 
@@ -287,12 +281,6 @@ class Settlement:
                 names={**one.claimed.case.names, "app": self.app.name},
                 text=text,
             )
-        )
-
-    def _app_entry(self, action: str, outcome: Ending, text: Mapping[str, Any]) -> None:
-        names = {"app": self.app.name}
-        self.entries.append(
-            events.Entry("outbox", action, outcome=outcome, connector_id=self.app.id, names=names, text=text)
         )
 
 

@@ -142,6 +142,9 @@ def test_refused_credentials_put_the_app_in_quarantine(desk: Desk, directory: Di
     row = desk.connector()
     assert (row.state, row.reason, row.watermark) == (ConnectorState.QUARANTINED, "secret_expired", None)
     assert len(desk.told("cycle.failed")) == 1
+    assert len(desk.told("connector.quarantined")) == 1
+    assert row.stopped_at is not None
+    assert row.rests_until == row.stopped_at + timedelta(hours=1)
 
 
 def test_a_refusal_fails_the_cycle_and_not_the_app(desk: Desk, directory: Directory) -> None:
