@@ -4,6 +4,7 @@ Owns every line that knows SQLite from PostgreSQL; knows no table.
 """
 
 import fcntl
+import functools
 import os
 import sqlite3
 import threading
@@ -146,12 +147,34 @@ def unlocked(session: Session, query: Any) -> Any:
     return query if session.get_bind().dialect.name == "sqlite" else query.with_for_update(skip_locked=True)
 
 
-def among(session: Session, column: Any, values: Iterable[Any]) -> Any:
-    """The condition that a column holds one of many values: one parameter, so that no length makes a new statement."""
+def among(session: Session, column: Any, values: Iterable[Any] | str) -> Any:
+    """The condition that a column holds one of many values: one parameter, so that no length makes a new statement.
+
+    A text instead of values is the name under which the list is given later, to a statement that is built ``once``.
+    """
     if session.get_bind().dialect.name == "sqlite":
-        listed = sa.func.json_each(encoded(list(values))).table_valued("value")
+        given = _later(values, sa.JSON()) if isinstance(values, str) else encoded(list(values))
+        listed = sa.func.json_each(given).table_valued("value")
         return column.in_(sa.select(listed.c.value))
-    return column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
+    kind = ARRAY(column.type)
+    return column == sa.any_(_later(values, kind) if isinstance(values, str) else sa.literal(list(values), kind))
+
+
+def once(build: Callable[[Session], Any]) -> Callable[[Session], Any]:
+    """Let a statement that is asked over and over be built a single time for each kind of database.
+
+    What differs from time to time stands in it by name. Building one costs more than SQLite takes to answer it.
+    """
+    built: dict[str, Any] = {}
+
+    @functools.wraps(build)
+    def statement(session: Session) -> Any:
+        kind = session.get_bind().dialect.name
+        if kind not in built:
+            built[kind] = build(session)
+        return built[kind]
+
+    return statement
 
 
 def each(session: Session, column: Any, *path: str) -> tuple[Any, Callable[[str], Any], Callable[[str], Any]]:
@@ -198,6 +221,10 @@ def update_many(session: Session, table: sa.Table, columns: Sequence[str], rows:
         assigned = ", ".join(f"{column} = {mark}" for column in columns)
         ordered = sorted(rows, key=lambda row: row[-1])
         _run(session, f"UPDATE {table.name} SET {assigned} WHERE id = {mark}", ordered)  # noqa: S608
+
+
+def _later(name: str, kind: Any) -> Any:
+    return sa.bindparam(name, type_=kind)
 
 
 def _mark(session: Session) -> str:

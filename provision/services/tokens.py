@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core.tables import Connector, Token
@@ -36,6 +37,7 @@ class Bearer:
     connector_id: int
     scope: TokenScope
     stale: bool
+    app: Connector
 
 
 def issue(
@@ -121,16 +123,21 @@ def bearer(session: Session, text: str, now: datetime) -> Bearer | None:
     if not text.startswith(PREFIX) or len(text) > 200 or not text.isascii():
         return None
     digest = _digest(text)
-    query = (
-        select(Token)
-        .join(Connector, col(Connector.id) == col(Token.connector_id))
-        .where(Token.digest == digest, Connector.tenant_id == Token.tenant_id)
-    )
-    row = session.exec(query).first()
-    if row is None or not hmac.compare_digest(row.digest, digest) or not valid(row, now):
+    found = session.exec(_BY_DIGEST, params={"digest": digest}).first()
+    if found is None:
+        return None
+    row, app = found
+    if not hmac.compare_digest(row.digest, digest) or not valid(row, now):
         return None
     stale = row.used_at is None or now - row.used_at >= TOUCH_AFTER
-    return Bearer(row.id or 0, row.tenant_id, row.connector_id, TokenScope(row.scope), stale)
+    return Bearer(row.id or 0, row.tenant_id, row.connector_id, TokenScope(row.scope), stale, app)
+
+
+_BY_DIGEST = (
+    select(Token, Connector)
+    .join(Connector, col(Connector.id) == col(Token.connector_id))
+    .where(col(Token.digest) == sa.bindparam("digest"), Connector.tenant_id == Token.tenant_id)
+)
 
 
 def touch(session: Session, token_id: int, now: datetime) -> None:

@@ -7,20 +7,39 @@ import functools
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Union, cast
 
 from flask import current_app, g, request
-from scim2_models import ForbiddenException, PatchOp, Resource, ResourceType, SCIMException, UnauthorizedException
+from scim2_models import (
+    BulkRequest,
+    BulkResponse,
+    ForbiddenException,
+    ListResponse,
+    PatchOp,
+    Path,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    SCIMException,
+    ScimFilter,
+    ScimProvider,
+    SearchRequest,
+    UnauthorizedException,
+)
 from scim2_server.conditions import Conditions
 from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
 from scim2_server.routing import Operation, Target
 from scim2_server.service import ScimService
+from scim2_server.storage import SearchPage
 
 from provision.core.vocabulary import ConnectorState, Feature, TokenScope
-from provision.services import connectors, mappings, scim, tokens
+from provision.services import mappings, scim, tokens
 from provision.services.cycles import Client
 from provision.services.worker.pace import Bucket
 from provision.web.page import house
@@ -50,7 +69,20 @@ class Resting(SCIMException):
 
 
 class Service(ScimService):
-    """The library's protocol, with what a token may do, and no body larger than ours."""
+    """The library's protocol, with what a token may do, no body larger than ours, and the plain answers made directly."""
+
+    def __init__(self, provider: ScimProvider, *, secret: bytes) -> None:
+        super().__init__(provider, secret=secret)
+        self._shapes = scim.shapes(provider)
+        self._kept = tuple(self._bound())
+
+    def _bound(self) -> Iterator[Any]:
+        """The library's classes for these models. It holds them weakly, and would build them anew for every few requests."""
+        models: list[Any] = self.get_models()
+        every: Any = Union[tuple(models)]  # noqa: UP007 - of as many as there are
+        for model in models:
+            yield from (bound[model] for bound in (SearchRequest, ResponseParameters, PatchOp, Path, ScimFilter))
+        yield from (bound[every] for bound in (SearchRequest, ListResponse, BulkRequest, BulkResponse))
 
     def authorize(self, request: ScimRequest, target: Target, resource_type: ResourceType) -> None:  # noqa: ARG002
         """A token that only reads changes nothing, inside a bulk request neither."""
@@ -63,6 +95,47 @@ class Service(ScimService):
         """A PATCH, with many members who leave a group at once taken together."""
         self.check_preconditions(current, "PATCH", conditions)
         return current if scim.apply_patch(current, patch_op) else None
+
+    def search_response(
+        self,
+        base_url: str,
+        resource_types: list[ResourceType],
+        page: SearchPage,
+        search_request: SearchRequest[Any],
+    ) -> ScimResponse:
+        """A page; what it holds is shown as it is kept, unless the client says which attributes it wants."""
+        shown = cast(list[scim.Shown], page.resources)
+        if search_request.attributes or search_request.excluded_attributes:
+            whole = [one.resource() for one in shown]
+            return super().search_response(base_url, resource_types, replace(page, resources=whole), search_request)
+        answer = super().search_response(base_url, resource_types, replace(page, resources=[]), search_request)
+        bodies = [one.body(self._shapes[one.kind], base_url) for one in shown]
+        answer.body = {**(answer.body or {}), "itemsPerPage": len(bodies), "Resources": bodies}
+        return answer
+
+    def query_response(
+        self,
+        base_url: str,
+        resource: Resource[Any],
+        response_parameters: ResponseParameters[Any],
+        conditions: Conditions,
+    ) -> ScimResponse:
+        """One resource, as it is kept, unless the client says what it wants, or has it already."""
+        shown = cast(scim.Shown, resource)
+        conditional = conditions.if_match or conditions.if_none_match
+        if response_parameters.attributes or response_parameters.excluded_attributes or conditional:
+            return super().query_response(base_url, shown.resource(), response_parameters, conditions)
+        shape = self._shapes[shown.kind]
+        headers = {"Content-Location": shown.location(shape, base_url), "ETag": shown.version}
+        return ScimResponse(HTTPStatus.OK, shown.body(shape, base_url), headers)
+
+    def patch_response(
+        self, base_url: str, resource: Resource[Any], response_parameters: ResponseParameters[Any]
+    ) -> ScimResponse:
+        """Nothing but the new tag, unless the client says which attributes it wants to see."""
+        if response_parameters.attributes or response_parameters.excluded_attributes or resource.meta is None:
+            return super().patch_response(base_url, resource, response_parameters)
+        return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": str(resource.meta.version)})
 
     def max_body_size(self, request: ScimRequest) -> int | None:
         """Never more than a body of ours."""
@@ -109,7 +182,7 @@ def admit() -> None:
         if bearer is None:
             raise UnauthorizedException(detail="The token is missing, unknown, expired or revoked")
         current_app.extensions[LIMITS].take(bearer.token_id)
-        row = connectors.get(session, bearer.tenant_id, bearer.connector_id)
+        row = bearer.app
         own = tuple((one.name, one.label) for one in mappings.attributes(session, bearer.tenant_id))
     if row.state == ConnectorState.PAUSED:
         raise Resting
@@ -131,7 +204,13 @@ def _storage(client: Client) -> scim.Accounts:
     doors = scim.Doors(house().db.reading, house().db.writing, house().now)
     searching = request.path.endswith("/.search")
     writes = request.method not in _SAFE and not searching
-    return scim.Accounts(doors, client, g.scim_service.provider, writes=writes)
+    quiet = request.method == "PATCH" and not _names_attributes(request.args)
+    return scim.Accounts(doors, client, g.scim_service.provider, writes=writes, quiet=quiet, show=scim.Shown.of)
+
+
+def _names_attributes(query: Mapping[str, str]) -> bool:
+    """Whether the client says what it wants to see; a PATCH that does not say is answered without a body."""
+    return "attributes" in query or "excludedAttributes" in query
 
 
 def _token() -> str:

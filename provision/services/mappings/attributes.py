@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core.tables import CustomAttribute
@@ -26,8 +27,14 @@ def user_attributes(session: Session, tenant_id: int) -> dict[str, str]:
 
 def attributes(session: Session, tenant_id: int) -> list[CustomAttribute]:
     """The attributes that this tenant added."""
-    query = select(CustomAttribute).where(CustomAttribute.tenant_id == tenant_id)
-    return list(session.exec(query.order_by(col(CustomAttribute.name))))
+    return list(session.exec(_ADDED, params={"tenant": tenant_id}))
+
+
+_ADDED = (
+    select(CustomAttribute)
+    .where(col(CustomAttribute.tenant_id) == sa.bindparam("tenant"))
+    .order_by(col(CustomAttribute.name))
+)
 
 
 def add_attribute(session: Session, tenant_id: int, label: str, actor: str, now: datetime) -> CustomAttribute:

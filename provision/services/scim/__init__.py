@@ -7,6 +7,7 @@ searching  one page, by index or by cursor
 members    groups and who is in them
 patching   a PATCH, with many members who leave at once taken together
 passing    passwords that are sent along
+showing    what is stored, as a client is shown it
 storage    what the library reads and writes through
 """
 
@@ -15,6 +16,18 @@ from provision.services.scim.members import admit
 from provision.services.scim.models import LARGEST, served
 from provision.services.scim.passing import pass_on
 from provision.services.scim.patching import apply as apply_patch
+from provision.services.scim.showing import Shown, shapes
 from provision.services.scim.storage import Accounts, Doors
 
-__all__ = ["LARGEST", "Accounts", "Doors", "admit", "apply_patch", "pass_on", "served", "within_bounds"]
+__all__ = [
+    "LARGEST",
+    "Accounts",
+    "Doors",
+    "Shown",
+    "admit",
+    "apply_patch",
+    "pass_on",
+    "served",
+    "shapes",
+    "within_bounds",
+]

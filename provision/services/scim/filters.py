@@ -110,7 +110,7 @@ def condition(session: Session, model: type[Resource[Any]], asked: ScimFilter[An
     """The rows of one resource type that a filter means."""
     if asked is None:
         return sa.true()
-    bound: ScimFilter[Any] = ScimFilter[model](str(asked))  # type: ignore[valid-type]
+    bound: ScimFilter[Any] = asked if asked.models == (model,) else ScimFilter[model](str(asked))  # type: ignore[valid-type]
     return _Compiler(session, bound, model).visit(bound.ast)
 
 

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from provision.core.ports import EXTERNAL_ID
 from provision.core.tables import Account, Group, GroupMember, User
 from provision.core.vocabulary import Lifecycle, Situation, exact, key
-from provision.db import among, for_update, reserve
+from provision.db import among, for_update, once, reserve
 from provision.services import groups
 from provision.services.cycles import Client, Owned
 from provision.services.errors import Invalid
@@ -88,13 +88,7 @@ def fill(session: Session, client: Client, row: Row, members: Sequence[int], ord
 
 def admit(session: Session, client: Owned, order: Order) -> None:
     """Let those in who waited and are somebody's by now. One look at the client's groups, and mostly no more."""
-    query = sa.select(ACCOUNTS.c.id, ACCOUNTS.c.group_id, ACCOUNTS.c.observed).where(
-        ACCOUNTS.c.connector_id == client.connector_id,
-        ACCOUNTS.c.group_id.is_not(None),
-        LISTED,
-        sa.func.coalesce(ACCOUNTS.c.observed[WAITING].as_string(), "[]") != "[]",
-    )
-    for row in session.execute(query).mappings().all():
+    for row in session.execute(_expecting(session), {"connector": client.connector_id}).mappings().all():
         waiting = row["observed"][WAITING]
         whose = _whose(session, client, waiting)
         known = {number: person for number, person in whose.items() if person is not None}
@@ -102,6 +96,16 @@ def admit(session: Session, client: Owned, order: Order) -> None:
         if left != waiting:
             groups.change_members(session, client.tenant_id, row["group_id"], order, add=set(known.values()))
             _keep(session, row["id"], {**row["observed"], WAITING: left}, order.now)
+
+
+@once
+def _expecting(_session: Session) -> Any:
+    return sa.select(ACCOUNTS.c.id, ACCOUNTS.c.group_id, ACCOUNTS.c.observed).where(
+        ACCOUNTS.c.connector_id == sa.bindparam("connector"),
+        ACCOUNTS.c.group_id.is_not(None),
+        LISTED,
+        sa.func.coalesce(ACCOUNTS.c.observed[WAITING].as_string(), "[]") != "[]",
+    )
 
 
 def remove(session: Session, client: Client, row: Row, order: Order) -> None:
@@ -139,21 +143,26 @@ def memberships(session: Session, client: Client, people: Collection[int]) -> di
     """By person, the client's groups they are in, as SCIM shows them. One query, whatever the number."""
     if not people:
         return {}
-    query = (
+    given = {"tenant": client.tenant_id, "connector": client.connector_id, "people": list(people)}
+    found: dict[int, list[dict[str, Any]]] = {}
+    for person, number, shown in session.execute(_memberships(session), given):
+        found.setdefault(person, []).append({**_member("Groups", number, "direct"), "display": shown})
+    return found
+
+
+@once
+def _memberships(session: Session) -> Any:
+    return (
         sa.select(MEMBERS.c.user_id, ACCOUNTS.c.id, ACCOUNTS.c.observed["displayName"].as_string())
         .join(ACCOUNTS, ACCOUNTS.c.group_id == MEMBERS.c.group_id)
         .where(
-            MEMBERS.c.tenant_id == client.tenant_id,
-            among(session, MEMBERS.c.user_id, list(people)),
-            ACCOUNTS.c.connector_id == client.connector_id,
+            MEMBERS.c.tenant_id == sa.bindparam("tenant"),
+            among(session, MEMBERS.c.user_id, "people"),
+            ACCOUNTS.c.connector_id == sa.bindparam("connector"),
             LISTED,
         )
         .order_by(ACCOUNTS.c.id)
     )
-    found: dict[int, list[dict[str, Any]]] = {}
-    for person, number, shown in session.execute(query):
-        found.setdefault(person, []).append({**_member("Groups", number, "direct"), "display": shown})
-    return found
 
 
 def locked(session: Session, client: Client, number: int) -> Row | None:

@@ -3,16 +3,17 @@
 Owns the one query behind every listing; its number of statements does not depend on how many people there are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from scim2_models import InvalidCursorException, Resource, ResponseParameters, SearchRequest
+from sqlalchemy.util import LRUCache
 from sqlmodel import Session
 
 from provision.core.tables import Account
-from provision.db import binary
+from provision.db import binary, for_update, once
 from provision.services.scim import filters
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
@@ -23,6 +24,11 @@ _LISTED = {
 }
 """Word for word as the partial index has it: SQLite uses one only then. The plus keeps the index of groups out of it: to
 SQLite, everybody who is no group would be one entry of that."""
+
+
+LONG, MOST_SHAPES = 160, 100
+SHAPES: Any = LRUCache(MOST_SHAPES)
+"""How filters were asked, as statements: so many, and half as many before the oldest go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +81,34 @@ def number_of(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 and text == str(int(text)) else 0
 
 
-def listed(connector_id: int, kind: str) -> Any:
-    """All that one client brought and has not deleted, of one resource type."""
-    return sa.select(*READ).where(ACCOUNTS.c.connector_id == connector_id, _LISTED[kind])
+def one(session: Session, connector_id: int, kind: str, number: int, *, lock: bool) -> Any:
+    """One of what a client brought and has not deleted, by its number; ``lock`` keeps it until the transaction ends."""
+    query = _ONE[kind, lock](session)
+    return session.execute(query, {"connector": connector_id, "number": number}).mappings().first()
+
+
+def named(session: Session, connector_id: int, name: str) -> set[int]:
+    """Who of a client's people bears a name."""
+    return set(session.scalars(_bearers(session), {"connector": connector_id, "name": name}))
+
+
+def _by_number(kind: str, *, lock: bool) -> Callable[[Session], Any]:
+    @once
+    def build(session: Session) -> Any:
+        query = sa.select(*READ).where(_THEIRS, _LISTED[kind], ACCOUNTS.c.id == sa.bindparam("number"))
+        return for_update(session, query) if lock else query
+
+    return build
+
+
+_THEIRS = ACCOUNTS.c.connector_id == sa.bindparam("connector")
+_ONE = {(kind, lock): _by_number(kind, lock=lock) for kind in _LISTED for lock in (False, True)}
+
+
+@once
+def _bearers(_session: Session) -> Any:
+    wanted = ACCOUNTS.c.name == sa.bindparam("name")
+    return sa.select(ACCOUNTS.c.id).where(_THEIRS, _LISTED["User"], wanted)
 
 
 def left_out(asked: ResponseParameters[Any] | SearchRequest[Any] | None) -> frozenset[str]:
@@ -102,15 +133,33 @@ def search(
     """A page. Raises InvalidFilter, InvalidPath, InvalidCursor."""
     wanted = [sa.and_(_LISTED[kind], filters.condition(session, model, asked.filter)) for kind, model in models.items()]
     where = (ACCOUNTS.c.connector_id == connector_id, wanted[0] if len(wanted) == 1 else sa.or_(*wanted))
-    total = session.scalar(sa.select(sa.func.count()).select_from(ACCOUNTS).where(*where)) or 0
+    kept = _kept(asked)
     if asked.count == 0:
-        return Found((), total)
+        return Found((), _total(session, where, kept))
     order = _order(session, models, asked)
     query = sa.select(*READ, *(() if order.value is None else (order.value.label("sorted_by"),))).where(*where)
     if asked.cursor is None:
-        query = query.order_by(*order.terms(back=False)).offset(asked.start_index_0 or 0).limit(asked.count)
-        return Found(session.execute(query).mappings().all(), total)
-    return _by_cursor(session, query, order, asked.count, position, total)
+        first = asked.start_index_0 or 0
+        query = query.order_by(*order.terms(back=False)).offset(first).limit(asked.count)
+        rows = session.execute(query, execution_options=kept).mappings().all()
+        # What a filter leaves is mostly one or nobody: a first page that is not full says by itself how many there are.
+        few = asked.filter is not None and not first and (asked.count is None or len(rows) < asked.count)
+        return Found(rows, len(rows) if few else _total(session, where, kept))
+    query = query.execution_options(**kept)
+    return _by_cursor(session, query, order, asked.count, position, _total(session, where, kept))
+
+
+def _total(session: Session, where: Sequence[Any], kept: Mapping[str, Any]) -> int:
+    query = sa.select(sa.func.count()).select_from(ACCOUNTS).where(*where)
+    return session.scalar(query, execution_options=kept) or 0
+
+
+def _kept(asked: SearchRequest[Any]) -> dict[str, Any]:
+    """Where a statement is kept once it is compiled: of a filter apart from all others, and of a long one nowhere.
+
+    A client may ask in any shape it likes, and would otherwise fill the memory and drive out what everybody needs.
+    """
+    return {"compiled_cache": None if len(str(asked.filter or "")) > LONG else SHAPES}
 
 
 def _by_cursor(session: Session, query: Any, order: _Order, count: int | None, position: Any, total: int) -> Found:

@@ -37,6 +37,8 @@ from provision.services.scim.models import PeopleGroup
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 Opening = Callable[[], AbstractContextManager[Session]]
+Show = Callable[..., Any]
+"""How a row becomes what is answered: by default a resource of the library's (``bodies.filled``)."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,27 @@ class Doors:
 
 
 class Accounts(ScimStorage):
-    """The accounts of one app, for the length of one request. ``writes``: whether its operations may change anything."""
+    """The accounts of one app, for the length of one request.
+
+    ``writes``: whether its operations may change anything. ``quiet``: nobody is shown what was changed, so the groups of a
+    person need not be read. ``show``: how what is only read is answered.
+    """
 
     supports_cursors = True
 
-    def __init__(self, doors: Doors, client: Client, served: ScimProvider, *, writes: bool) -> None:
+    def __init__(
+        self,
+        doors: Doors,
+        client: Client,
+        served: ScimProvider,
+        *,
+        writes: bool,
+        quiet: bool = False,
+        show: Show = filled,
+    ) -> None:
         self.doors, self.client, self.writes = doors, client, writes
+        self._unseen = frozenset({"groups"}) if writes and quiet else frozenset()
+        self._show = filled if writes else show
         self._models = {
             str(kind.name): cast(type[Resource[Any]], served.model_for(kind)) for kind in served.resource_types
         }
@@ -83,8 +100,7 @@ class Accounts(ScimStorage):
         """One resource of this client. Raises NotFound."""
         with self._session() as session:
             rows = [self._row(session, resource_type, resource_id)]
-            left_out = searching.left_out(response_parameters)
-            return self._shown(session, rows, left_out=left_out)[0]
+            return self._shown(session, rows, left_out=searching.left_out(response_parameters))[0]
 
     def search(
         self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None
@@ -162,8 +178,7 @@ class Accounts(ScimStorage):
     def _row(self, session: Session, kind: ResourceType, number: str, expected: str | None = None) -> Any:
         """One account's row, kept until the transaction ends where it may change. Raises NotFound, PreconditionFailed."""
         wanted = searching.number_of(number)
-        query = searching.listed(self.client.connector_id, str(kind.name)).where(ACCOUNTS.c.id == wanted)
-        row = session.execute(for_update(session, query) if self.writes else query).mappings().first()
+        row = searching.one(session, self.client.connector_id, str(kind.name), wanted, lock=self.writes)
         if row is None:
             raise NotFoundException(detail=f"{kind.name} {number!r} not found")
         if expected is not None and version_of(row["observed"]) != expected:
@@ -174,14 +189,14 @@ class Accounts(ScimStorage):
         name = key(body.get("userName"))
         if not name:
             raise InvalidValueException(detail="userName is empty")
-        query = searching.listed(self.client.connector_id, "User").where(ACCOUNTS.c.name == name, ACCOUNTS.c.id != own)
-        if session.execute(query.limit(1)).first() is not None:
+        if searching.named(session, self.client.connector_id, name) - {own}:
             raise UniquenessException(detail="userName is taken")
 
     def _shown(
         self, session: Session, rows: Sequence[Any], *, left_out: frozenset[str] = frozenset()
     ) -> list[Resource[Any]]:
         """Rows as resources, in their order; the groups of people and the members of groups in one query each."""
+        left_out |= self._unseen
         people = [row["user_id"] for row in rows if row["user_id"] is not None and "groups" not in left_out]
         groups = members.memberships(session, self.client, people)
         sets = [row for row in rows if row["group_id"] is not None and "members" not in left_out]
@@ -191,7 +206,7 @@ class Accounts(ScimStorage):
     def _resource(self, row: Any, groups: Sequence[Any], inside: Sequence[Any]) -> Resource[Any]:
         kind = "User" if row["group_id"] is None else "Group"
         more = {"groups": groups} if groups else {"members": inside} if inside else {}
-        return filled(self._models[kind], row["id"], kind, row["observed"], **more)
+        return cast(Resource[Any], self._show(self._models[kind], row["id"], kind, row["observed"], **more))
 
     def _order(self, now: datetime) -> outbox.Order:
         return outbox.Order(self.client.actor, now, self.client.kinds, priority=outbox.NOBODY_ASKED, hold=False)
