@@ -18,6 +18,7 @@ from werkzeug.routing import Rule
 from provision.config import Settings
 from provision.factory import create_app, open_house
 from provision.house import House
+from provision.sandbox import seed
 from provision.services import operators
 from tests.cast import Browser, Cast, Clock, assemble
 from tests.databases import Databases, Hasty, patient
@@ -49,6 +50,14 @@ def mapped() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", _compile_builder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signed() -> Iterator[None]:
+    """The sandboxes of a whole run sign their tokens with one key: making and checking it takes a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seed, "token_key", functools.cache(seed.token_key))
         yield
 
 

@@ -101,9 +101,14 @@ def licence_of(part: str) -> dict[str, Any]:
     return {"disabledPlans": [], "skuId": SKUS[part][0]}
 
 
-def _tenant(db: sqlite3.Connection, chance: random.Random) -> None:
+def token_key() -> str:
+    """A fresh key to sign access tokens with, as text."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return pem.decode()
+
+
+def _tenant(db: sqlite3.Connection, chance: random.Random) -> None:
     secret = secrets.token_urlsafe(30)
     facts = {
         "tenant": _guid(chance),
@@ -113,7 +118,7 @@ def _tenant(db: sqlite3.Connection, chance: random.Random) -> None:
         "display_name": f"{people.COMPANY} AS",
         "founded": people.stamp(people.FOUNDED),
         "synced_at": people.stamp(people.FOUNDED + timedelta(days=2500)),
-        "token_key": pem.decode(),
+        "token_key": token_key(),
         "token_generation": 0,
         "consent": None,
         "app_roles": [],

@@ -45,7 +45,7 @@ def issue(db: sqlite3.Connection, at: float, audience: str, claims: Mapping[str,
         "aio": str(fact(db, "token_generation")),
         **claims,
     }
-    return jwt.encode(body, fact(db, "token_key"), algorithm="RS256", headers={"kid": KEY_ID}), lifetime
+    return jwt.encode(body, _key(db), algorithm="RS256", headers={"kid": KEY_ID}), lifetime
 
 
 def app_claims(db: sqlite3.Connection, at: float, by_certificate: bool) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def app_claims(db: sqlite3.Connection, at: float, by_certificate: bool) -> dict[
 def verify(db: sqlite3.Connection, at: float, token: str, audiences: tuple[str, ...]) -> dict[str, Any]:
     """Return the claims of one of our own tokens; raises Refused with a reason to show."""
     try:
-        claims: dict[str, Any] = jwt.decode(token, _public_key(db), algorithms=["RS256"], options=_UNTIMED)  # type: ignore[arg-type]
+        claims: dict[str, Any] = jwt.decode(token, _key(db).public_key(), algorithms=["RS256"], options=_UNTIMED)  # type: ignore[arg-type]
     except jwt.PyJWTError as error:
         raise Refused("IDX14100: the token is malformed or its signature is invalid.") from error
     if str(claims.get("aud", "")).rstrip("/") not in audiences:
@@ -80,7 +80,7 @@ def verify(db: sqlite3.Connection, at: float, token: str, audiences: tuple[str, 
 
 def public_keys(db: sqlite3.Connection) -> dict[str, Any]:
     """The key set that the discovery document points to."""
-    described = jwt.algorithms.RSAAlgorithm.to_jwk(_public_key(db), as_dict=True)
+    described = jwt.algorithms.RSAAlgorithm.to_jwk(_key(db).public_key(), as_dict=True)
     return {"keys": [described | {"kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 
 
@@ -124,15 +124,15 @@ _UNTIMED = {  # the sandbox has its own clock, which the library wouldn't ask
 }
 
 
-def _public_key(db: sqlite3.Connection) -> rsa.RSAPublicKey:
+def _key(db: sqlite3.Connection) -> rsa.RSAPrivateKey:
     """Loading checks the whole key, which is too slow to do for every call."""
     return _loaded(fact(db, "token_key"))
 
 
 @lru_cache(maxsize=8)
-def _loaded(pem: str) -> rsa.RSAPublicKey:
-    key = serialization.load_pem_private_key(pem.encode(), None).public_key()
-    assert isinstance(key, rsa.RSAPublicKey)  # noqa: S101 - the seed makes no other
+def _loaded(pem: str) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(pem.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - the seed makes no other
     return key
 
 
