@@ -170,9 +170,13 @@ class SandboxGround:
 
     def truth(self) -> dict[str, dict[str, Any]]:
         chosen = schema.selection(MAPPED)
-        body = self._call("GET", f"/users?$select={chosen}&$top=999").json()
-        assert "@odata.nextLink" not in body
-        return {person.pop("id"): person for person in body["value"]}
+        people: dict[str, dict[str, Any]] = {}
+        path = f"/users?$select={chosen}&$top=999"
+        while path:
+            body = self._call("GET", path).json()
+            people |= {person.pop("id"): person for person in body["value"]}
+            path = body.get("@odata.nextLink", "").removeprefix(f"{self.cloud.graph_url}/v1.0")
+        return people
 
     def plain(self) -> list[str]:
         roles = self._call("GET", "/directoryRoles").json()["value"]
