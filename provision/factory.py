@@ -159,10 +159,11 @@ def assets(name: str) -> Path:
     return inside if inside.is_dir() else inside.parent.parent / name
 
 
-def _open_for_command(**changed: Any) -> House:
+def _open_for_command(*, serving: bool = False, **changed: Any) -> House:
+    """``serving``: a log is kept. Who waits at a terminal is told in plain lines, unless they asked for the log as well."""
     settings = Settings()
     settings = settings.changed(**changed) if changed else settings
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level if serving or "log_level" in settings.model_fields_set else "error")
     return open_house(settings)
 
 

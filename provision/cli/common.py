@@ -15,10 +15,10 @@ ACTOR = "command line"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def house() -> House:
+def house(*, serving: bool = False) -> House:
     """The house of this command; its schema is brought up to date by ``migrate``, ``serve`` and ``demo`` only."""
     context = click.get_current_context()
-    found: House = context.meta.setdefault("provision.house", None) or context.obj.open_house()
+    found: House = context.meta.setdefault("provision.house", None) or context.obj.open_house(serving=serving)
     context.meta["provision.house"] = found
     context.call_on_close(found.db.close)
     return found

@@ -1,53 +1,17 @@
-"""Commands about people: importing them, looking at them, and what happened to them."""
+"""Commands about people: looking at them, and what happened to them."""
 
 import sys
-import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import click
 
-from provision.cli.common import ACTOR, app, house, json_option, tenant
+from provision.cli.common import house, json_option, tenant
 from provision.cli.shown import as_json as jsonable
-from provision.cli.shown import dump, say, sentence, table
+from provision.cli.shown import dump, say, table
 from provision.core import sheet
-from provision.core.tables import Cycle, User
-from provision.core.vocabulary import UNFINISHED_CYCLES, CycleState
-from provision.house import LEADER
-from provision.services import connectors, cycles, files, reports, users
-
-COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "disputed", "failed", "gone", "left_alone")
-
-
-@click.command("import")
-@click.argument("slug", metavar="TENANT")
-@click.argument("name", metavar="APP")
-@click.option("--preview", is_flag=True, help="Observe and count; take nobody over.")
-@click.option("--full", is_flag=True, help="Read everything, not only what changed.")
-@click.option(
-    "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The new file of a CSV app."
-)
-@click.option("--compare", is_flag=True, help="Read everything, take nobody over, and list what drifted.")
-@json_option
-def import_(slug: str, name: str, preview: bool, full: bool, path: Path | None, compare: bool, as_json: bool) -> None:
-    """Import people from an app. A server that is running does the work; else this command does."""
-    at_home, (owner, row) = house(), app(slug, name)
-    if path is not None:
-        _take(owner.id or 0, row.id or 0, path)
-    with at_home.db.writing() as session:
-        where = (owner.id or 0, row.id or 0, ACTOR, at_home.now())
-        cycle = cycles.request(session, *where, preview=preview, full=full, compare=compare)
-    ended = _carry(cycle.id or 0)
-    with at_home.db.reading() as session:
-        waiting = cycles.preview_counts(session, owner.id or 0, row.id or 0)
-    if as_json:
-        dump({**_told(ended), **({"preview": _plain(waiting)} if preview else {})})
-    elif preview:
-        table(("New", "Exact", "Changed", "Same", "Gone", "Disputed", "Ignored"), [tuple(_plain(waiting).values())])
-    else:
-        table(("Pages", *COUNTS), [(ended.counts.get("pages", 0), *(ended.counts.get(name, 0) for name in COUNTS))])
-    _exit(ended)
+from provision.core.tables import User
+from provision.services import connectors, reports, users
 
 
 @click.group("user")
@@ -144,64 +108,9 @@ def report(
             table(reports.COLUMNS, [reports.as_cells(row) for row in found])
 
 
-def _take(tenant_id: int, app_id: int, path: Path) -> None:
-    """Give the app its new file, and say what of it is left out."""
-    at_home = house()
-    with path.open("rb") as file:
-        data = file.read(files.LARGEST + 1)
-    means = files.Means(at_home.db.writing, at_home.connect, at_home.kinds, at_home.now)
-    found = files.take(means, tenant_id, app_id, path.name, data, ACTOR).facts
-    problems = found.get("problems", ())
-    for one in problems:
-        place = f"row {one['row']}, {one['column']}" if one.get("cell") else f"row {one['row']}"
-        say(f"{place}: {sentence(one['code'], one['params'])}")
-    if missing := [heading for heading, _ in found.get("missing", ())]:
-        say(f"not in this file, so what is here stays: {', '.join(missing)}")
-    if found.get("unfit", 0) > len(problems):
-        say(f"and {found['unfit'] - len(problems)} more rows that cannot be read")
-
-
-def _carry(cycle_id: int) -> Cycle:
-    """Run the cycle as the leader, or wait while another process that leads does."""
-    at_home = house()
-    while True:
-        with at_home.db.leading(LEADER) as leads:
-            if leads:
-                cycles.run(at_home.ways(), cycle_id)
-        with at_home.db.reading() as session:
-            cycle = session.get(Cycle, cycle_id)
-            if cycle is not None and cycle.state not in UNFINISHED_CYCLES:
-                session.expunge(cycle)
-                return cycle
-        time.sleep(0.3)
-
-
-def _told(cycle: Cycle) -> dict[str, Any]:
-    row: dict[str, Any] = jsonable(cycle)
-    counts = {name: cycle.counts.get(name, 0) for name in (*COUNTS, "pages")}
-    return {**row, **counts, "outcome": cycle.state}
-
-
 def _user(row: User) -> dict[str, Any]:
     shown: dict[str, Any] = jsonable(row)
     return {name: value for name, value in shown.items() if name not in ("email_key", "name_key")}
 
 
-def _plain(counts: cycles.PreviewCounts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in ("new", "exact", "changed", "same", "gone", "disputed", "ignored")}
-
-
-def _exit(cycle: Cycle) -> None:
-    if cycle.state == CycleState.DONE:
-        return
-    error = cycle.error or {}
-    if cycle.state == CycleState.HELD:
-        say(sentence("cycle_held", {"accounts": (cycle.held or {}).get("accounts", 0)}))
-    elif error:
-        say(sentence(error.get("code", "unknown"), error.get("params", {})))
-    else:
-        say("The import was stopped. What was taken over so far stays.")
-    sys.exit(1)
-
-
-COMMANDS = (import_, user_group, report)
+COMMANDS = (user_group, report)

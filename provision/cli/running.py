@@ -32,7 +32,7 @@ def demo(users: int, port: int) -> None:
     """Serve with a sandbox tenant, nothing to install and nothing real touched; print where and how to sign in."""
     _must_be_free(port)
     doors = click.get_current_context().obj
-    at_home = doors.open_house(public_url=f"http://127.0.0.1:{port}")
+    at_home = doors.open_house(serving=True, public_url=f"http://127.0.0.1:{port}")
     at_home.db.migrate()
     sandbox = doors.sandbox(at_home, users)
     _prepare(at_home, sandbox.credentials()["domain"])
@@ -55,7 +55,7 @@ def demo(users: int, port: int) -> None:
 def serve(host: str, port: int, threads: int) -> None:
     """Serve the product: pages, timers and the leader, in one process. Brings the schema up to date first."""
     doors = click.get_current_context().obj
-    at_home = house()
+    at_home = house(serving=True)
     at_home.db.migrate()
     say(f"provision serves {at_home.settings.public_url} on {host}:{port}")
     doors.serve(at_home, host=host, port=port, threads=threads)
