@@ -1,8 +1,11 @@
 """Commands about people: looking at them, and what happened to them."""
 
+import os
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import click
 
@@ -11,7 +14,7 @@ from provision.cli.shown import as_json as jsonable
 from provision.cli.shown import dump, say, table
 from provision.core import sheet
 from provision.core.tables import User
-from provision.services import connectors, reports, users
+from provision.services import connectors, files, mappings, reports, users
 
 
 @click.group("user")
@@ -78,6 +81,18 @@ def user_show(slug: str, who: str, as_json: bool) -> None:
     table(("When", "What", "Who", "Outcome"), [(e.at, e.action, e.actor, e.outcome) for e, _ in person.timeline])
 
 
+@user_group.command("export")
+@click.argument("slug", metavar="TENANT")
+@click.option("--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to the output.")
+def user_export(slug: str, path: Path | None) -> None:
+    """Everybody who has not left, as CSV in the shape that an import of a file reads back."""
+    owner = tenant(slug)
+    if path is None:
+        _export(owner.id or 0, sys.stdout.buffer)
+        return
+    say(f"{_written(owner.id or 0, path)} people are in {path}.")
+
+
 @click.command("report")
 @click.argument("slug", metavar="TENANT")
 @click.option("--user", default="", help="Part of a name or address, or a person's id.")
@@ -106,6 +121,30 @@ def report(
                 sys.stdout.write(line.removeprefix(sheet.BOM))
         else:
             table(reports.COLUMNS, [reports.as_cells(row) for row in found])
+
+
+def _written(tenant_id: int, path: Path) -> int:
+    """Write a file, which gets its name once it is whole: half of one would look as if people were missing."""
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            number = _export(tenant_id, out, bom=True)
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink()
+        raise
+    return number
+
+
+def _export(tenant_id: int, out: IO[bytes], *, bom: bool = False) -> int:
+    """Write people line by line, as they are read; return how many."""
+    number = -1
+    with house().db.reading() as session:
+        names = mappings.user_attributes(session, tenant_id)
+        for line in sheet.lines(names.values(), files.everybody(session, tenant_id, list(names))):
+            out.write((line if bom else line.removeprefix(sheet.BOM)).encode())
+            number += 1
+    return number
 
 
 def _user(row: User) -> dict[str, Any]:
