@@ -22,6 +22,7 @@ from provision.cli import (
     running,
     scoping,
     settling,
+    working,
     writing,
 )
 from provision.cli.shown import say, sentence
@@ -78,6 +79,7 @@ for command in (
     *importing.COMMANDS,
     *people.COMMANDS,
     *writing.COMMANDS,
+    *working.COMMANDS,
     *recycling.COMMANDS,
     *deciding.COMMANDS,
     *drifting.COMMANDS,

@@ -9,7 +9,8 @@ from sqlmodel import Session, select
 from provision.cli.common import ACTOR, house, json_option, tenant
 from provision.cli.people import user_group
 from provision.cli.shown import dump, say, table
-from provision.cli.writing import carry_on, tell
+from provision.cli.working import carry_on
+from provision.cli.writing import tell
 from provision.core.steps import ASKED, Step
 from provision.core.tables import Account
 from provision.services import connectors, outbox, users
@@ -86,7 +87,7 @@ def user_trace(slug: str, who: str, at_once: bool, as_json: bool) -> None:
         if at_once:
             outbox.enqueue(session, owner.id or 0, [user.id or 0], _order())
     if at_once:
-        carry_on(until_idle=True)
+        carry_on(until_idle=True, imports=False)
     with house().db.reading() as session:
         found = users.trace(session, owner.id or 0, house().kinds, user.id or 0)
     if as_json:

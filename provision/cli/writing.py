@@ -1,10 +1,7 @@
-"""Commands that change people, and what becomes of it: editing, the outbox, the worker."""
+"""Commands that change people, and what becomes of it: editing, and the outbox."""
 
 import functools
-import time
-from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import click
@@ -17,13 +14,10 @@ from provision.cli.shown import dump, say, sentence, table
 from provision.core.remedies import explain
 from provision.core.tables import Account, Connector, Operation
 from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, OperationState
-from provision.house import LEADER
-from provision.services import mappings, outbox, users, worker
-from provision.services.cycles import Ways
+from provision.services import mappings, outbox, users
 from provision.services.outbox import Order
 
 _UNSETTLED = (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
-_SOON = timedelta(seconds=60)
 _NOW = {
     Lifecycle.STAGED: "staged",
     Lifecycle.ACTIVE: "active",
@@ -116,83 +110,6 @@ def operations(slug: str, action: str | None, ids: tuple[int, ...], state: str |
         ],
     )
     say(f"{len(rows)} operations at {now:%H:%M:%S} UTC")
-
-
-@click.command("work")
-@click.option("--until-idle", is_flag=True, help="Go on until nothing is due within a minute.")
-@json_option
-def work(until_idle: bool, as_json: bool) -> None:
-    """Carry out what is due. Where a server runs it does the work, and this command waits for it."""
-    counts = carry_on(until_idle=until_idle)
-    waiting = _waiting()
-    if as_json:
-        dump({**counts, "waiting": waiting})
-        return
-    table(("Outcome", "Operations"), sorted(counts.items()) or [("nothing was due", "")])
-    for line in waiting:
-        say(f"{line['app']}: {line['number']} {line['why']}" + (f" until {line['until']}" if line["until"] else ""))
-
-
-def carry_on(*, until_idle: bool) -> Counter[str]:
-    """Carry out what is due as the leader, or wait while another process that leads does. Counts per outcome."""
-    counts: Counter[str] = Counter()
-    while True:
-        with house().db.leading(LEADER) as leads:
-            if leads:
-                counts += _carry_out(until_idle)
-                break
-        if not until_idle or not _busy():
-            break
-        time.sleep(0.5)
-    return counts
-
-
-def _carry_out(until_idle: bool) -> Counter[str]:
-    ways = house().ways()
-    counts = worker.recover(ways)
-    lanes = worker.Lanes(ways, carry=functools.partial(_carry, until_idle=until_idle))
-    while True:
-        lanes.tend()
-        if not until_idle:
-            return counts + lanes.close()
-        if not lanes.busy and not _busy():
-            return counts + lanes.close()
-        time.sleep(0.2)
-
-
-def _carry(ways: Ways, connector_id: int, memory: worker.Memory, *, until_idle: bool) -> Counter[str]:
-    return worker.drain(ways, connector_id, memory=memory, until_idle=until_idle)
-
-
-def _busy() -> bool:
-    """Whether anything is due within a minute in an app that may work."""
-    with house().db.reading() as session:
-        return bool(worker.due_connectors(session, house().now() + _SOON))
-
-
-def _waiting() -> list[dict[str, Any]]:
-    """What is not done, by app and reason."""
-    with house().db.reading() as session:
-        found = session.exec(select(Operation).where(col(Operation.state).in_(_UNSETTLED))).all()
-        names = {row.id: row for row in _apps(session, {operation.connector_id for operation in found})}
-    told: dict[tuple[int, str], list[Operation]] = {}
-    for operation in found:
-        why = f"ask ({operation.asks})" if operation.asks else str(operation.state)
-        told.setdefault((operation.connector_id, why), []).append(operation)
-    return [
-        {
-            "app": names[number].name,
-            "why": why,
-            "number": len(group),
-            "until": jsonable(names[number].rests_until or min(one.due_at for one in group)),
-        }
-        for (number, why), group in sorted(told.items())
-    ]
-
-
-def _apps(session: Session, ids: set[int]) -> Sequence[Any]:
-    from_ids = select(Connector).where(col(Connector.id).in_(ids))
-    return session.exec(from_ids).all()
 
 
 def _answer(session: Session, tenant_id: int, action: str, ids: Sequence[int]) -> None:
@@ -300,4 +217,4 @@ def _followed(effect: dict[str, Any]) -> str:
     return "already in line"
 
 
-COMMANDS = (operations, work)
+COMMANDS = (operations,)

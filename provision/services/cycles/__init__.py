@@ -16,6 +16,7 @@ preview    what an import would do, row by row, and what a person decided about 
 """
 
 from provision.services.cycles.accepting import accept
+from provision.services.cycles.beginning import goes_on_at
 from provision.services.cycles.ending import Leaving, leaving, release
 from provision.services.cycles.frame import Item
 from provision.services.cycles.observing import Owned
@@ -34,6 +35,7 @@ from provision.services.cycles.requests import (
     request_due,
     show,
     stop,
+    under_way,
     unfinished,
 )
 from provision.services.cycles.walk import Ways, run, run_requested
@@ -51,6 +53,7 @@ __all__ = [
     "comparison_due",
     "decide",
     "due",
+    "goes_on_at",
     "held",
     "history",
     "last_comparison",
@@ -70,5 +73,6 @@ __all__ = [
     "show",
     "stop",
     "take_away",
+    "under_way",
     "unfinished",
 ]

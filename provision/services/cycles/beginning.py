@@ -44,9 +44,15 @@ def start(session: Session, cycle: Cycle, connector: Connector, now: datetime, *
 
 def rests(cycle: Cycle, connector: Connector, now: datetime) -> bool:
     """Whether a cycle waits, because the outside asked for it or could not be reached."""
+    at = goes_on_at(cycle, connector)
+    return at is not None and now < at
+
+
+def goes_on_at(cycle: Cycle, connector: Connector) -> datetime | None:
+    """Until when a cycle waits by itself; None when it never had to."""
     again_at = cycle.options.get("again_at")
-    waits = again_at is not None and now < datetime.fromisoformat(again_at)
-    return waits or (connector.rests_until is not None and now < connector.rests_until)
+    waits = (datetime.fromisoformat(again_at) if again_at else None, connector.rests_until)
+    return max((at for at in waits if at is not None), default=None)
 
 
 def mark_stale(session: Session, connector: Connector) -> None:

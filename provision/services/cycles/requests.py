@@ -118,6 +118,14 @@ def unfinished(session: Session, tenant_id: int, connector_id: int) -> Cycle | N
     return session.exec(query).first()
 
 
+def under_way(session: Session) -> list[tuple[Cycle, Connector]]:
+    """Every cycle that is asked for or running, with its connector, in the order in which they were asked for."""
+    query = select(Cycle, Connector).where(
+        col(Connector.id) == col(Cycle.connector_id), col(Cycle.state).in_(UNFINISHED_CYCLES)
+    )
+    return list(session.exec(query.order_by(col(Cycle.id))).all())
+
+
 def latest(session: Session, tenant_id: int, connector_id: int) -> Cycle | None:
     """The newest cycle of this connector, whatever its state."""
     return next(iter(history(session, tenant_id, connector_id, limit=1)), None)
