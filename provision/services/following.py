@@ -81,6 +81,9 @@ def remind(writing: Writing, tenant_id: int, now: datetime, *, vault: Vault, kin
             for user_id, mails in sent.items()
             if reminds(mails, now, reminders=chosen.reminders, days=chosen.reminder_days)
         }
+        # Whom no link helps any more, since their domain is federated by now for example, is not told to use one.
+        standing = activation.why_blocked(session, tenant_id, list(due), kinds)
+        due = {number: row for number, row in due.items() if number in standing and standing[number].code is None}
         alive = [row for row in due.values() if row.expires_at > now]
         dead = [row.user_id for row in due.values() if row.expires_at <= now]
         mail.enqueue_many(session, tenant_id, MailTemplate.REMINDER, [_asked(row, chosen) for row in alive], now)

@@ -52,6 +52,15 @@ def test_who_cannot_be_helped_is_told_with_what_to_do_and_the_exit_status_says_s
     assert refused.json[0]["remedy"]
 
 
+def test_whose_password_is_kept_elsewhere_is_known_before_sending_and_refused_when_it_is_tried(people: Command) -> None:
+    found = people("user", "list", "contoso", "--search", "skerry.example", "--json").json
+    someone = next(one["email"] for one in found if one["email"].endswith("@skerry.example"))
+    (told,) = people("activation", "status", "contoso", someone, "--json").json
+    assert (told["state"], told["code"]) == ("blocked", "password_federated")
+    refused = people("activation", "send", "contoso", someone, "--json")
+    assert (refused.status, refused.json[0]["code"]) == (1, "password_federated")
+
+
 def test_everybody_who_was_not_invited_is_sent_a_link_at_once(people: Command, reachable: str) -> None:
     sent = people("activation", "send", "contoso", "--not-invited", "--json")
     assert sent.status == 0, sent.err

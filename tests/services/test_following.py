@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import Session, col, select
 
 from provision.core.onboarding import OnboardingSettings
-from provision.core.tables import Account, Activation, Mail, Operation
+from provision.core.tables import Account, Activation, Connector, Mail, Operation
 from provision.core.vocabulary import MailTemplate, OperationKind, OperationState
 from provision.house import House
 from provision.services import activation, following, mail
@@ -78,6 +78,7 @@ def test_who_cannot_be_helped_is_left_alone_without_filling_the_log(
 ) -> None:
     choose(house, cast, clock, automatic=True)
     created(house, app, clock, "nix", private_email=None)
+    created(house, app, clock, "fed", email="fed@fed.example")
     for _ in range(3):
         assert follow(house, cast, clock, following.invite_created) == 0
     assert mails(house) == []
@@ -104,6 +105,30 @@ def test_an_unused_link_is_reminded_of_while_it_works_and_then_replaced_so_many_
     assert [row.template for row in told] == [MailTemplate.ACTIVATION, MailTemplate.REMINDER, MailTemplate.REMINDER]
     assert told[0].activation_id == told[1].activation_id, "it still worked after two days"
     assert told[1].activation_id != told[2].activation_id, "it had expired after four"
+
+
+def federate(house: House, app: Any, domain: str) -> None:
+    with house.db.writing() as session:
+        row = session.get(Connector, app.id)
+        assert row is not None
+        row.facts = {**row.facts, "domains": [{"name": domain, "federated": True}]}
+        session.add(row)
+
+
+def test_whose_domain_is_federated_since_the_mail_is_not_reminded_and_hears_of_no_new_link(
+    house: House, cast: Cast, app: Any, clock: Clock
+) -> None:
+    choose(house, cast, clock, reminders=3, reminder_days=1, self_service=True)
+    with house.db.writing() as session:
+        invited(session, house, cast, app, clock, "jane")
+    mail.deliver(house.post())
+    federate(house, app, "contoso.example")
+    for _ in range(6):  # while the link works, and after it has expired
+        clock.forward(days=1)
+        assert follow(house, cast, clock, following.remind) == 0
+        with house.db.writing() as session:
+            activation.ask(session, cast.contoso, "jane@contoso.example", clock(), vault=house.vault, kinds=house.kinds)
+    assert [row.template for row in mails(house)] == [MailTemplate.ACTIVATION]
 
 
 def test_who_has_used_the_link_or_whose_mail_bounced_is_not_reminded(

@@ -11,7 +11,9 @@ from provision.db import Database
 from provision.house import House
 from provision.services import connectors, outbox, worker
 from provision.services.errors import Conflict, NotFound
+from provision.services.users import foreseeing
 from tests.cast import Cast, Clock
+from tests.fakes.target import DOMAIN
 from tests.services.outgoing import Desk
 
 
@@ -75,6 +77,20 @@ def test_a_switch_thrown_meanwhile_is_obeyed_when_the_operation_runs(desk: Desk)
 def test_an_address_of_a_strange_domain_is_not_created_there(desk: Desk) -> None:
     (effect,) = desk.enqueue(desk.hire("jane", email="jane@elsewhere.example"))
     assert effect.here_only == {"*": "domain_unverified"}
+
+
+def test_nobody_is_created_in_a_federated_domain(desk: Desk) -> None:
+    domains = [*desk.connector().facts["domains"], {"name": "fed.example", "federated": True}]
+    desk.connector(facts={**desk.connector().facts, "domains": domains})
+    jane = desk.hire("jane", email="jane@fed.example")
+    (effect,) = desk.enqueue(jane)
+    assert effect.here_only == {"*": "domain_federated_there"}
+    desk.drain()
+    assert (desk.operations(jane), desk.there.calls) == ([], [])
+    with desk.house.db.reading() as session:
+        (fate,) = foreseeing.of_new(session, desk.tenant, desk.house.kinds, "Joan@FED.example")
+        (other,) = foreseeing.of_new(session, desk.tenant, desk.house.kinds, f"joan@{DOMAIN}")
+    assert (fate.kind, fate.code, other.kind) == (None, "domain_federated_there", OperationKind.CREATE)
 
 
 def test_disables_and_deletes_wait_ten_seconds_so_that_they_can_be_undone(desk: Desk) -> None:

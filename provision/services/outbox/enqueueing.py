@@ -178,9 +178,10 @@ def within_scope(app: App, case: Case) -> Case:
     if case.plan.kind is not OperationKind.CREATE or case.plan.group or not app.domains:
         return case
     domain = key(case.plan.values.get(app.rules.sign_in)).rpartition("@")[2]
-    if domain in app.domains:
+    if domain in app.domains - app.federated:
         return case
-    return Case(case.account, case.person, Plan(here_only={WHOLE: "domain_unverified"}))
+    code = "domain_federated_there" if domain in app.federated else "domain_unverified"
+    return Case(case.account, case.person, Plan(here_only={WHOLE: code}))
 
 
 def _make_absent(session: Session, app: App, cases: Sequence[Case], order: Order) -> Sequence[int]:

@@ -87,6 +87,11 @@ class App:
         return frozenset(key(one.get("name")) for one in self.facts.get("domains") or ())
 
     @property
+    def federated(self) -> frozenset[str]:
+        """Those of them whose accounts come from a directory of their own, so that none can be created from here."""
+        return frozenset(key(one.get("name")) for one in self.facts.get("domains") or () if one.get("federated"))
+
+    @property
     def evidence(self) -> frozenset[str]:
         """The attributes by which something found there is known to be what we sent."""
         return self.rules.required | {self.rules.sign_in}

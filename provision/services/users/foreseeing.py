@@ -84,6 +84,8 @@ def of_new(session: Session, tenant_id: int, kinds: Mapping[Any, Any], email: st
             fates.append(_fate(app, None, "create_off"))
         elif domain and app.domains and domain not in app.domains:
             fates.append(_fate(app, None, "domain_not_verified_there"))
+        elif domain in app.federated:
+            fates.append(_fate(app, None, "domain_federated_there"))
         elif app.meant.conditions:
             fates.append(_fate(app, None, "scope_decides"))
         else:
