@@ -144,6 +144,47 @@ def app_add(  # noqa: PLR0913, PLR0917 - one parameter per option
     _print(owner.id or 0, row.id or 0, as_json, f"Added {row.name}, connected.")
 
 
+@app_group.command("edit")
+@click.argument("slug", metavar="TENANT")
+@click.argument("name", metavar="APP")
+@click.option("--name", "called", help="What it is called from now on.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the kind.")
+@click.option("--secret-stdin", is_flag=True, help="Read a new secret from standard input.")
+@click.option(
+    "--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="PEM with private key."
+)
+@click.option("--forget-secret", is_flag=True, help="Forget the app's own secret.")
+@json_option
+def app_edit(
+    slug: str,
+    name: str,
+    called: str | None,
+    settings: tuple[str, ...],
+    secret_stdin: bool,
+    certificate: Path | None,
+    forget_secret: bool,
+    as_json: bool,
+) -> None:
+    """Rename an app, connect it otherwise, or renew its secret. What does not work there is not kept."""
+    given, renewed = pairs(settings), secret_stdin or certificate is not None
+    if sum((bool(given or called), renewed, forget_secret)) != 1:
+        raise click.UsageError("Give a name or settings, or a new secret, or --forget-secret: one step at a time.")
+    at_home, (owner, row) = house(), app(slug, name)
+    at = (owner.id or 0, row.id or 0)
+    if renewed:
+        secret = _secret(secret_stdin, certificate) or b""
+        writing, connect = at_home.db.writing, at_home.connect
+        row = connectors.renew_secret(writing, connect, at_home.vault, *at, secret, ACTOR, at_home.now)
+    elif forget_secret:
+        with at_home.db.writing() as session:
+            row = connectors.remove_secret(session, *at, ACTOR, at_home.now())
+    else:
+        ways = (at_home.db.writing, at_home.connect, *at, at_home.kinds)
+        name, config = row.name if called is None else called, {**row.config, **given}
+        row = connectors.change(*ways, name=name, config=config, actor=ACTOR, now=at_home.now)
+    _print(*at, as_json, f"{row.name}: kept.")
+
+
 @app_group.command("list")
 @click.argument("slug", metavar="TENANT")
 @json_option
