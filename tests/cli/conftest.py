@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from click.testing import CliRunner
 
 from provision import cli
 from provision.factory import doors
+from provision.house import House
 from provision.sandbox import Sandbox
+from tests.databases import Databases
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,20 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def provision(data_dir: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+def provision(
+    data_dir: Path, database_url: str, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Command]:
     monkeypatch.setenv("PROVISION_DATABASE_URL", database_url)
     before = logging.getLogger().handlers[:]
 
+    def open_house(**changed: Any) -> House:
+        house = doors().open_house(**changed)
+        databases.remind(house.db)
+        return house
+
     def run(*arguments: str, stdin: str = "") -> Ran:
-        result = CliRunner().invoke(cli.provision, arguments, input=stdin, obj=doors(), prog_name="provision")
+        lent = replace(doors(), open_house=open_house)
+        result = CliRunner().invoke(cli.provision, arguments, input=stdin, obj=lent, prog_name="provision")
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)

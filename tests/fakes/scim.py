@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatch
+from functools import cache
 from socket import SHUT_RDWR, socket
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -51,6 +52,20 @@ def new(word: str = "nora", **more: Any) -> Write:
     return Write(OperationKind.CREATE, None, f"ref-{word}", values, **{**usual, **more})
 
 
+@cache
+def _provider(most: int | None, withhold: frozenset[str]) -> ScimProvider:
+    """What a server says of itself. It never changes, and building its models takes a quarter of a second."""
+    config = load_default_service_provider_config()
+    config.authentication_schemes = [BEARER_TOKEN_SCHEME]
+    for ability in withhold:
+        getattr(config, ability).supported = False
+    if most is not None:
+        config.filter.max_results = most
+    return ScimProvider.from_discovery(
+        load_default_schemas().values(), load_default_resource_types().values(), config=config
+    )
+
+
 @dataclass
 class Strike:
     """One misfortune: what, for which calls, after how many of them, how often."""
@@ -83,15 +98,7 @@ class ScimServer:
     """One application. ``calls``: method and path of everything that arrived; ``withhold``: what it says it cannot."""
 
     def __init__(self, *, token: str = TOKEN, most: int | None = None, withhold: Iterable[str] = ()) -> None:
-        config = load_default_service_provider_config()
-        config.authentication_schemes = [BEARER_TOKEN_SCHEME]
-        for ability in withhold:
-            getattr(config, ability).supported = False
-        if most is not None:
-            config.filter.max_results = most
-        provider = ScimProvider.from_discovery(
-            load_default_schemas().values(), load_default_resource_types().values(), config=config
-        )
+        provider = _provider(most, frozenset(withhold))
         self.storage = InMemoryStorage()
         self._app = BearerTokenApplication(
             self.storage, provider, service=ScimService(provider, secret="x" * 32), bearer_tokens=[token]
