@@ -20,7 +20,7 @@ help:  ## Show what there is
 demo: $(VENV)/.runtime  ## Serve the product with a sandbox tenant
 	$(BIN)/provision demo --port $(PORT) --users $(USERS)
 
-test: $(VENV)/.develop browser  ## Every test, on SQLite, journeys in a real browser included
+test: browser  ## Every test, on SQLite, journeys in a real browser included
 	$(PYTEST) $(ARGS)
 
 test-postgres: $(VENV)/.develop  ## Every test but the journeys, on a throw-away PostgreSQL
@@ -43,7 +43,7 @@ faults-postgres: $(VENV)/.develop  ## The same on a throw-away PostgreSQL
 bench: $(VENV)/.develop  ## The figures in time, as ratios; one of them: make bench BENCH=mail
 	@set -e; for each in $(BENCH); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py; done
 
-pictures: $(VENV)/.develop browser  ## Take the README's pictures again, of the running product
+pictures: browser  ## Take the README's pictures again, of the running product
 	$(BIN)/python -m tests.journeys.pictures docs/pictures
 
 vendor: $(VENV)/.develop  ## Fetch the front-end files again and compare them with their checksums
@@ -55,7 +55,7 @@ lock: $(VENV)/.develop  ## Lock the dependencies anew, with hashes and without a
 migration: $(VENV)/.develop  ## Write a migration from the tables: make migration NAME="what changed"
 	$(BIN)/python tools/migration.py "$(NAME)"
 
-browser:
+browser: $(VENV)/.develop
 	@sh tools/browser.sh
 
 # An environment holds for the place where it was made, and as long as its Python is there.

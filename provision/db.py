@@ -245,6 +245,7 @@ def _sqlite(url: str) -> sa.Engine:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
+            "fullfsync=ON",  # macOS alone: there, fsync leaves it to the drive when
             "foreign_keys=ON",
             "busy_timeout=5000",
             "cache_size=-16000",

@@ -42,6 +42,7 @@ def test_a_commit_is_on_the_disk_before_it_is_believed(tmp_path: Path, monkeypat
     with db.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA fullfsync").scalar() == 1
     db.close()
 
 
