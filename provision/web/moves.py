@@ -127,6 +127,7 @@ def _question(session: Session, number: int, how: Move, error: ServiceError | No
         email=request.form.get("email", row.email or ""),
         errors=said(error) if isinstance(error, Invalid) else {},
         refusal=explain(error.code, error.params) if error and not isinstance(error, Invalid) else None,
+        meanwhile=users.meanwhile(session, g.tenant.id, number, error.behind) if isinstance(error, users.Stale) else [],
     )
 
 

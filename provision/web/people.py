@@ -193,6 +193,7 @@ def _form(
         "shared": foreseeing.sharing(session, tenant, str(values.get("username", "")), number),
         "fixed": _fixed(session, number),
         "both": _both(session, stale) if stale else {},
+        "meanwhile": users.meanwhile(session, tenant, number, stale.behind) if stale and number else [],
         "errors": said(error) if isinstance(error, Invalid) else {},
         "refusal": explain(error.code, error.params) if error and not isinstance(error, Invalid) else None,
     }

@@ -81,6 +81,22 @@ def test_what_is_reviewed_waits_for_approval_and_a_declined_one_is_called_off(wr
     assert writing("work", "--until-idle", "--json").json["done"] == 1
 
 
+def test_some_of_what_is_reviewed_goes_and_the_rest_still_asks(writing: Command) -> None:
+    writing("app", "features", "contoso", "M365", "--approval", "review")
+    for name in ("zoe", "yan", "xia"):
+        added = ("user", "add", "contoso", "--username", name, "--email", f"{name}@fjordvik.example")
+        assert writing(*added, "--first", name, "--last", "Ek").status == 0
+    waiting = {row["account"]: row["id"] for row in writing("operations", "contoso", "--json").json}
+    assert len(waiting) == 3
+    chosen = [str(number) for account, number in waiting.items() if "yan" not in account]
+    approved = writing("operations", "contoso", "approve", *chosen, "--json").json
+    assert [row["asks"] for row in approved] == [None, None]
+    assert writing("work", "--until-idle", "--json").json["done"] == 2
+    (left,) = writing("operations", "contoso", "--json").json
+    assert (left["asks"], left["account"]) == ("review", "yan@fjordvik.example")
+    assert writing("user", "show", "contoso", "xia", "--json").json["accounts"][0]["situation"] == "linked"
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [

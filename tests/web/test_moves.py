@@ -153,9 +153,11 @@ def test_disabling_and_enabling_again(ada: Browser, house: House, kim: User) -> 
 
 
 def test_a_stale_question_is_asked_again(ada: Browser, house: House, kim: User) -> None:
-    answer = ada.post(f"{USERS}/{kim.id}/delete", {"version": "0"})
+    ada.post(f"{USERS}/{kim.id}/edit", {"version": "1", "title": "Lead"})
+    answer = ada.post(f"{USERS}/{kim.id}/delete", {"version": "1"})
     assert answer.status_code == 409
     assert "Somebody changed this person meanwhile" in answer.text
+    assert "<b>ada@contoso.example</b>: Job Title" in answer.text
     assert _people(house) == {"Kim": Lifecycle.ACTIVE}
 
 

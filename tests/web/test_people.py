@@ -9,6 +9,7 @@ from sqlmodel import select
 from provision.core.tables import Connector, Mapping, Operation, User
 from provision.core.vocabulary import Approval, Lifecycle, OperationKind
 from provision.house import House
+from provision.services import outbox, users
 from tests import populate
 from tests.cast import Browser, Cast, Clock
 
@@ -146,7 +147,7 @@ def test_saving_nothing_says_so(ada: Browser, house: House, cast: Cast, kim: Use
 
 
 def test_a_stale_form_shows_both_versions_and_keeps_what_is_chosen_per_field(
-    ada: Browser, house: House, cast: Cast, kim: User
+    ada: Browser, house: House, cast: Cast, clock: Clock, kim: User
 ) -> None:
     url = f"{USERS}/{kim.id}/edit"
     form = _form(ada.get(url).text)
@@ -156,11 +157,38 @@ def test_a_stale_form_shows_both_versions_and_keeps_what_is_chosen_per_field(
     assert "Somebody changed this person meanwhile" in answer.text
     assert "As it is now: Kimmy" in answer.text
     assert "Yours: Kimberly" in answer.text
+    told = answer.text[answer.text.index('id="meanwhile"') :].partition("</ul>")[0]
+    assert "<b>ada@contoso.example</b>: First Name, Department, Job Title" in told
+    assert f'datetime="{clock().isoformat()}"' in told
     choice = {"keep-given_name": "mine", "keep-title": "now"}
     second = ada.post(url, {**_form(answer.text), **choice})
     assert second.status_code == 303, second.text
     row = _of(house, cast, User)[0]
     assert (row.given_name, row.title, row.department) == ("Kimberly", "Lead", "Care")
+
+
+def test_a_conflict_names_everybody_who_changed_the_person_since_and_nobody_before(
+    ada: Browser, house: House, cast: Cast, clock: Clock, kim: User
+) -> None:
+    url = f"{USERS}/{kim.id}/edit"
+
+    def edits(actor: str, **values: str) -> None:
+        clock.forward(minutes=1)
+        with house.db.writing() as session:
+            order = outbox.Order(actor, clock(), house.kinds)
+            users.edit(session, cast.contoso, kim.id or 0, values, order)
+
+    edits("early@contoso.example", department="Deck")
+    form = _form(ada.get(url).text)
+    edits("ben@contoso.example", title="Lead")
+    edits("cleo@contoso.example", title="Head", mobile="+47 1")
+    answer = ada.post(url, {**form, "title": "Nurse"})
+    assert answer.status_code == 409
+    told = answer.text[answer.text.index('id="meanwhile"') :].partition("</ul>")[0]
+    assert re.findall(r"<b>([^<]+)</b>: ([^<·]+) ·", told) == [
+        ("cleo@contoso.example", "Job Title, Mobile Phone"),
+        ("ben@contoso.example", "Job Title"),
+    ]
 
 
 def test_one_value_is_edited_in_its_place(ada: Browser, house: House, cast: Cast, kim: User) -> None:

@@ -130,6 +130,33 @@ def test_declining_the_ticked_ones_ends_them(ada: Browser, house: House, cast: C
     assert _only(house, cast)[0] == OperationState.CANCELLED
 
 
+def test_approving_the_ticked_ones_lets_those_go_and_leaves_the_others_asking(
+    ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector
+) -> None:
+    ids = [_someone(house, cast, clock, office, f"P{one}", asks=Asks.REVIEW, fingerprint=f"f{one}") for one in range(5)]
+    page = ada.get(QUEUE).text
+    ticked = [ids[0], ids[3]]
+    assert all(re.search(rf'type="checkbox"[^>]* name="chosen" value="{number}"', page) for number in ids)
+    seen = {f"seen-{number}": _field(page, f"seen-{number}") for number in ids}
+    answer = ada.post(QUEUE, {"do": "approve", "chosen": [str(number) for number in ticked], **seen})
+    assert answer.status_code == 303
+    assert "2 changes may go." in ada.get(answer.location).text
+    assert {number: asks for number, (_, asks) in _state(house, cast).items()} == {
+        number: None if number in ticked else Asks.REVIEW for number in ids
+    }
+    assert {state for state, _ in _state(house, cast).values()} == {OperationState.PENDING}
+
+
+def test_of_the_ticked_ones_none_goes_when_one_is_another_by_now(
+    ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector
+) -> None:
+    ids = [_someone(house, cast, clock, office, f"P{one}", asks=Asks.REVIEW, fingerprint=f"f{one}") for one in range(3)]
+    seen = {f"seen-{ids[0]}": "f0", f"seen-{ids[1]}": "what it was before"}
+    answer = ada.post(QUEUE, {"do": "approve", "chosen": [str(number) for number in ids[:2]], **seen})
+    assert answer.status_code == 409
+    assert {asks for _, asks in _state(house, cast).values()} == {Asks.REVIEW}
+
+
 def test_all_means_the_list_that_was_shown(
     ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector, kim: User
 ) -> None:

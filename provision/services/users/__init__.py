@@ -4,6 +4,7 @@ finding   the User List: search, filters, order, pages in both directions; one p
 records   people as plain rows, for scripts
 deciding  what a person decides about an account that cannot go on by itself
 editing   adding and editing, one or many
+meanwhile who changed a person since a form was opened
 moving    disabling, enabling, deleting, restoring, one or many
 saving    the one way in which they are written
 tracing   why something happened to a person in an app, or why nothing did
@@ -38,6 +39,7 @@ from provision.services.users.finding import (
     shown,
 )
 from provision.services.users.hub import Hub, Spoke, hub
+from provision.services.users.meanwhile import meanwhile
 from provision.services.users.moving import (
     Move,
     Moved,
@@ -92,6 +94,7 @@ __all__ = [
     "hub",
     "link",
     "look_there",
+    "meanwhile",
     "move",
     "move_many",
     "named",

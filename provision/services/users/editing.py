@@ -82,7 +82,7 @@ def edit(
         now = now_of(user, given)
         both = {name: (now[name], value) for name, value in given.items() if (now[name] or "") != (value or "")}
         if both or not given:
-            raise Stale(user.version, both)
+            raise Stale(user.version, version, both)
         return Saved(user_id, user.version, tuple(given), ())
     if user.lifecycle == Lifecycle.LEFT:
         raise Conflict("user_has_left")

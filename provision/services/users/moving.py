@@ -107,7 +107,7 @@ def move(
     """
     user = load(session, tenant_id, [user_id])[user_id]
     if version is not None and version != user.version:
-        raise Stale(user.version, {"lifecycle": (user.lifecycle, _THEN[how][0])})
+        raise Stale(user.version, version, {"lifecycle": (user.lifecycle, _THEN[how][0])})
     refused = _refused(session, tenant_id, {user_id: user}, how, owner=owner)
     if refused:
         raise _refusal(refused[user_id], user, how)

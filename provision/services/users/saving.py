@@ -26,11 +26,14 @@ _TOLD_APART = ("given_name", "surname", "username", "email")
 
 
 class Stale(Conflict):
-    """Somebody changed the person meanwhile. ``both``: attribute → (as it is now, as it was about to be saved)."""
+    """Somebody changed the person meanwhile. ``both``: attribute → (as it is now, as it was about to be saved).
 
-    def __init__(self, version: int, both: Mapping[str, tuple[Any, Any]]) -> None:
+    ``behind``: how many versions old the form is.
+    """
+
+    def __init__(self, version: int, seen: int, both: Mapping[str, tuple[Any, Any]]) -> None:
         super().__init__("user_changed_meanwhile")
-        self.version, self.both = version, dict(both)
+        self.version, self.behind, self.both = version, version - seen, dict(both)
 
 
 @dataclass(frozen=True, slots=True)
