@@ -65,6 +65,7 @@ DEEDS: Mapping[str, Deed] = {
     "group.renamed": Deed("change", "update", "A group was changed"),
     "licence.short": Deed("operation", "blocked", "People wait for a seat in %(app)s"),
     "licence.served": Deed("change", "update", "Nobody waits for a seat in %(app)s any more"),
+    "licence.let_go": Deed("change", "update", "That a licence is gone in %(app)s was accepted"),
     "licence.assigned": Deed("change", "update", "A licence was assigned"),
     "licence.removed": Deed("change", "update", "A licence was taken away"),
     "operation.approved": Deed("change", "update", "A change was approved"),

@@ -3,7 +3,7 @@
 Owns how the page is asked and answered; what a choice does is the service's affair.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, g, request, url_for
@@ -133,7 +133,10 @@ def _page(session: Session, *, refusal: ServiceError | None = None) -> Response:
         choice=choice,
         attribute=attribute,
         counts=drift.counts(session, tenant, app, attribute),
-        attributes=drift.attributes(session, tenant, choice, app),
+        attributes={
+            name: (_called(name, apps), number)
+            for name, number in drift.attributes(session, tenant, choice, app).items()
+        },
         items=found[:PER_PAGE],
         more=found[PER_PAGE - 1].id if len(found) > PER_PAGE else None,
         begins=not first,
@@ -158,6 +161,11 @@ def _compared(session: Session, app: Any) -> dict[str, Any]:
         "running": running is not None,
         "barred": explain(barred, {"app": app.name}) if barred else None,
     }
+
+
+def _called(name: str, apps: Sequence[Any]) -> str:
+    """What differs, as people read it, by the first app that knows a better word for it."""
+    return next((word for one in apps if (word := drift.called(name, one.facts)) != name), name)
 
 
 def _wanted() -> DriftChoice:

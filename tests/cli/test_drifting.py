@@ -1,7 +1,10 @@
 """Drift by command: a script compares, lists and chooses."""
 
 import pytest
+from sqlmodel import select
 
+from provision.core.tables import Connector, Mapping
+from provision.factory import doors
 from provision.sandbox import Sandbox
 from tests.cli.conftest import Command
 from tests.fakes import elsewhere
@@ -27,6 +30,31 @@ def test_a_value_is_listed_and_pushed_back(connected: Command, drifted: str) -> 
     assert (row["attribute"], row["ours"], row["theirs"], row["over"]) == ("surname", "Ours", "Elsewhere", False)
     chosen = connected("drift", "contoso", "push", str(row["id"]), "--json").json
     assert (chosen["done"], len(chosen["operations"])) == (1, 1)
+    assert connected("work", "--until-idle", "--json").json["done"] == 1
+    assert connected("drift", "contoso", "--json").json == []
+
+
+def test_a_licence_that_somebody_took_away_is_listed_and_pushed_back(connected: Command, sandbox: Sandbox) -> None:
+    flow = "f30db892-07e9-47e9-837c-80727f46fd3d"
+    assert connected("import", "contoso", "M365").status == 0
+    connected("app", "features", "contoso", "M365", "--edit", "--approval", "automatic")
+    house = doors().open_house()
+    with house.db.writing() as session:
+        app = session.exec(select(Connector)).one()
+        row = Mapping(tenant_id=app.tenant_id, connector_id=app.id or 0, ours="usage_location", theirs="usageLocation")
+        session.add(row)
+    house.db.close()
+    assert connected("import", "contoso", "M365", "--full").status == 0
+    who = next(
+        one["email"] for one in connected("user", "list", "contoso", "--json").json
+        if connected("licence", "contoso", "M365", "add", flow, one["email"]).status == 0
+    )  # fmt: skip
+    assert connected("work", "--until-idle", "--json").json["done"] == 1
+    elsewhere.unlicense(sandbox, who, flow)
+    assert connected("import", "contoso", "M365", "--compare").status == 0
+    (row,) = connected("drift", "contoso", "--json").json
+    assert (row["attribute"], row["ours"], row["theirs"]) == (f"licences.{flow}", "given", "not given")
+    assert len(connected("drift", "contoso", "push", str(row["id"]), "--json").json["operations"]) == 1
     assert connected("work", "--until-idle", "--json").json["done"] == 1
     assert connected("drift", "contoso", "--json").json == []
 

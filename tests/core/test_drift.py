@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.core.mapping import Change, Row, compile_outbound
-from provision.core.planning import Person, Rules, There, compared, differing, moved_there, plan
+from provision.core.planning import Person, Rules, There, compared, differing, granted, moved_there, plan
 from provision.core.protection import Protection
 from provision.core.vocabulary import Direction, Flow, Lifecycle, OperationKind, Owner, Situation
 
@@ -215,3 +215,35 @@ def test_a_manager_drifts_where_both_sides_have_chosen_another(
         drifts={one.attribute: (one.fingerprint, "drift_open") for one in found},
     )  # fmt: skip
     assert plan(boss, held, rules()).moves_manager is (goes and not drifts)
+
+
+def holding(*skus: str, given: tuple[str, ...] = (), **more: Any) -> There:
+    seen = {"assignedLicenses": [{"skuId": sku} for sku in skus]}
+    return There(Situation.LINKED, "anchor", True, observed=seen, given=dict.fromkeys(given, True), **more)
+
+
+@pytest.mark.parametrize(
+    ("seen", "lacking"),
+    [
+        (holding("E3", given=("e3",)), []),
+        (holding(given=("e3",)), ["e3"]),
+        (holding("p1", given=("e3", "p1")), ["e3"]),
+        (holding("e3"), []),
+        (holding(given=("e3",), intent={"licences": {"E3": True}}), []),
+        (holding(given=("e3",), intent={"licences": {"e3": False}}), []),
+        (holding(given=("e3",), protection=Protection(synced=True)), ["e3"]),
+        (There(Situation.LINKED, "anchor", True, given={"e3": True}), []),
+        (There(Situation.LINKED, "anchor", True, observed={"assignedLicenses": None}, given={"e3": True}), ["e3"]),
+    ],
+    ids=["held", "gone", "one of two", "not ours", "on its way", "being taken", "synced", "never read", "holds none"],
+)
+def test_a_licence_drifts_when_it_was_given_from_here_and_is_gone(seen: There, lacking: list[str]) -> None:
+    found = differing(person(), seen, rules())
+    assert found == [Change(f"licences.{sku}", "not given", "given") for sku in lacking]
+    assert all(moved_there(seen, one) for one in found)
+
+
+def test_what_was_carried_out_is_ours_until_it_is_taken_away() -> None:
+    assert granted({}, {"E3": True}) == {"e3": True}
+    assert granted({"e3": True, "p1": True}, {"p1": False, "f1": True}) == {"e3": True, "f1": True}
+    assert granted({"e3": True}, {}) == {"e3": True}

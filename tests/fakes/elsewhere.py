@@ -3,6 +3,7 @@
 from typing import Any
 
 from provision.sandbox import Sandbox
+from provision.sandbox.graph.licences import refresh
 from provision.sandbox.store import body_of, encode_body, record_change
 
 
@@ -19,3 +20,11 @@ def change(sandbox: Sandbox, address: str, **values: Any) -> None:
                 record_change(db, "user", row["id"], "changed", at, ",".join(values))
                 return
     raise LookupError(address)
+
+
+def unlicense(sandbox: Sandbox, address: str, sku: str) -> None:
+    """Take a licence away that was given to whoever signs in by this address there."""
+    with sandbox.store.writing() as db:
+        row = db.execute("SELECT id FROM users WHERE upn_key = ?", (address.casefold(),)).fetchone()
+        db.execute("DELETE FROM assignments WHERE user = ? AND sku = ? AND by_group = ''", (row["id"], sku))
+        refresh(db, row["id"], sandbox.cloud.moment())

@@ -46,6 +46,38 @@ def kim(house: House, cast: Cast, clock: Clock, office: Connector) -> User:
     return _drifted(house, cast, clock, office, "Kim", theirs="Kimberly")
 
 
+def _unlicensed(house: House, cast: Cast, clock: Clock, office: Connector) -> User:
+    """Somebody who was given a licence from here that somebody else took away."""
+    seats = [{"sku": "E3", "part": "SPE_E3", "name": "Microsoft 365 E3", "total": 5, "used": 1, "free": 4}]
+    with house.db.writing() as session:
+        row = session.get_one(Connector, office.id)
+        row.facts = {**row.facts, "seats": seats}
+        who = populate.person(session, cast.contoso, clock(), "Ida Lee", email="ida@contoso.example", username="ida")
+        held: dict[str, Any] = {"assignedLicenses": []}
+        account = populate.account(session, office, who, clock(), anchor="ida", observed=held, given={"e3": True})
+        session.add(
+            Drift(
+                tenant_id=cast.contoso, connector_id=populate.number(office), account_id=populate.number(account),
+                attribute="licences.e3", fingerprint=Change("licences.e3", "not given", "given").fingerprint,
+                seen_at=clock(),
+            )
+        )  # fmt: skip
+        return who
+
+
+def test_a_licence_is_called_by_its_name_and_pushed_back(
+    ada: Browser, house: House, cast: Cast, clock: Clock, office: Connector, kim: User
+) -> None:
+    who = _unlicensed(house, cast, clock, office)
+    page = ada.get(DRIFT).text
+    assert page.count("Licence Microsoft 365 E3") >= 2, "in the list, and among the attributes to choose from"
+    assert "licences.e3</a>" not in page
+    number = next(row.id for row in _rows(house) if row.attribute == "licences.e3")
+    assert "Licence Microsoft 365 E3 was changed in Office 365." in ada.get(f"/t/contoso/users/{who.id}").text
+    ada.post(DRIFT, {"do": f"push-{number}"})
+    assert [sorted(one.changes) for one in _operations(house)] == [["licences.e3"]]
+
+
 def _rows(house: House) -> list[Drift]:
     with house.db.reading() as session:
         return list(session.exec(select(Drift)).all())

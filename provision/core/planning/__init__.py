@@ -10,7 +10,7 @@ brake     how many may be taken away at once, coming in and going out
 
 from provision.core.planning.brake import STANDARD, Brake, BrakeVerdict, Reason, judge_leaving, judge_outgoing
 from provision.core.planning.doubt import WHOLE, answered, ours, outdated, sending, sent, settled_down
-from provision.core.planning.drift import Compared, compared, differing, moved_there
+from provision.core.planning.drift import LICENCE, Compared, compared, differing, granted, moved_there
 from provision.core.planning.evidence import Found, Sent, judge_found
 from provision.core.planning.groups import Gathering, plan_group
 from provision.core.planning.plan import (
@@ -30,6 +30,7 @@ from provision.core.planning.plan import (
 __all__ = [
     "BY_HAND",
     "FEATURE_OF",
+    "LICENCE",
     "MARKED_IN",
     "SENT_AS",
     "STANDARD",
@@ -48,6 +49,7 @@ __all__ = [
     "answered",
     "compared",
     "differing",
+    "granted",
     "idle",
     "judge_found",
     "judge_leaving",

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 from provision.core.mapping import Change, clean, would_change
 from provision.core.planning.plan import LEFT_SCOPE, Person, Rules, There, switched
-from provision.core.ports import ENABLED, MANAGER
+from provision.core.ports import ENABLED, LICENCES, MANAGER
 from provision.core.vocabulary import Lifecycle, Situation
+
+HELD = "assignedLicenses"
+"""The attribute that holds somebody's licences, given to them or through a group, wherever they come from."""
+LICENCE = f"{LICENCES}."
+"""Begins the name under which one licence differs; its number follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ def differing(person: Person, there: There, rules: Rules) -> list[Change]:
 
     Only what was read there counts. What comes in with the next import is none, nor is what a directory there owns; nobody
     who has left drifts, and nothing that is gone. Beside the mapping, the lifecycle owns whether signing in is allowed; and
-    whom they report to differs when both sides have chosen somebody since they agreed.
+    whom they report to differs when both sides have chosen somebody since they agreed. Of the licences only those count that
+    were given from here; what a group gives, or somebody else gave, is none of ours.
     """
     if there.situation is not Situation.LINKED or there.anchor is None or there.removed is not None:
         return []
@@ -42,14 +48,17 @@ def differing(person: Person, there: There, rules: Rules) -> list[Change]:
         return []
     found = would_change(rules.outbound, person.values, there.observed, base=there.base)
     if there.protection.synced:
-        return [one for one in found if one.attribute in there.observed and one.attribute in rules.while_synced]
+        found = [one for one in found if one.attribute in there.observed and one.attribute in rules.while_synced]
+        return [*found, *_licences(there)]
     found = [one for one in found if one.attribute in there.observed]
-    return [*found, *_switch(person, there), *_manager(person, there)]
+    return [*found, *_switch(person, there), *_manager(person, there), *_licences(there)]
 
 
 def moved_there(there: There, change: Change) -> bool:
     """Tell whether the outside moved since both sides agreed. What never agreed is no drift but what is still to be sent."""
     base = there.base or {}
+    if change.attribute.startswith(LICENCE):
+        return True  # both sides agreed when it was given
     if change.attribute not in base:
         return False
     agreed = base[change.attribute]
@@ -71,6 +80,12 @@ def compared(known: Mapping[str, str], found: Sequence[Change], drifted: Collect
     )
 
 
+def granted(given: Mapping[str, bool], carried: Mapping[str, bool]) -> dict[str, bool]:
+    """The licences that were given from here, after these were carried out."""
+    done = {sku.lower(): wish for sku, wish in carried.items()}
+    return {sku: True for sku, wish in {**given, **done}.items() if wish}
+
+
 # -- Below: how ------------------------------------------------------------------------------------------------------------
 
 
@@ -90,3 +105,13 @@ def _manager(person: Person, there: There) -> list[Change]:
         return []
     moved = base[MANAGER] not in (was, person.manager) and person.manager != was
     return [Change(MANAGER, was, person.manager)] if moved else []
+
+
+def _licences(there: There) -> list[Change]:
+    """The licences that were given from here and are there no more, unless one is on its way there or back."""
+    if HELD not in there.observed:
+        return []
+    held = {str(one.get("skuId")).lower() for one in there.observed[HELD] or () if isinstance(one, Mapping)}
+    moving = {sku.lower() for sku in there.intent.get(LICENCES) or {}}
+    lacking = sorted(there.given.keys() - held - moving)
+    return [Change(f"{LICENCE}{sku}", "not given", "given") for sku in lacking]

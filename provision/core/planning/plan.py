@@ -71,7 +71,8 @@ class There:
 
     ``intent``: what people decided about it and is not done yet: ``enabled`` (True), ``by_hand`` (True: to disable or
     delete it), ``restore`` ({} or {"values": …}), ``despite_bin`` (True), ``licences`` (sku → bool); and ``sent``: the name
-    and other identifying values that a create carried whose outcome is open. ``pushed``: see ``doubt``. ``drifts``:
+    and other identifying values that a create carried whose outcome is open. ``pushed``: see ``doubt``. ``given``: the
+    licences that were given from here. ``drifts``:
     attribute → (fingerprint of a difference, remedy code why it stays): it waits for a person's choice, or the choice was
     to leave it.
     """
@@ -84,6 +85,7 @@ class There:
     removed: str | None = None
     intent: Mapping[str, Any] = field(default_factory=dict)
     pushed: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, bool] = field(default_factory=dict)
     protection: Protection = field(default_factory=Protection)
     drifts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 

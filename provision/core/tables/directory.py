@@ -233,7 +233,8 @@ class Account(SQLModel, table=True):
     three-way merge. ``stale``: observed, but not taken over yet. ``removed`` (restorable, purged, absent) and ``withheld``
     (attributes that went empty there) wait for the end of a cycle and its brake. ``intent``: what people decided about the
     account and is not done yet, and what a create carried whose outcome is open. ``pushed``: what was sent to it and is not
-    confirmed yet, or was written a moment ago. ``busy_until``: its password is being set,
+    confirmed yet, or was written a moment ago. ``given``: the licences (sku → True) that were given from here, as the outside
+    confirmed, and neither taken away nor let go since. ``busy_until``: its password is being set,
     and until then nothing else is sent about it. ``external_id`` and ``superior`` are what a client that pushes calls it and
     whom it names as their manager, once more, to be found by.
     """
@@ -298,6 +299,7 @@ class Account(SQLModel, table=True):
     declined: str | None = text(nullable=True)
     intent: dict[str, Any] = json(added=True)
     pushed: dict[str, Any] = json(added=True)
+    given: dict[str, bool] = json(added=True)
     sent_at: datetime | None = time()
     busy_until: datetime | None = time()
     external_id: str | None = key_text(nullable=True)

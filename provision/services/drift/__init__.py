@@ -7,7 +7,17 @@ What drifts is found by cycles (``cycles.comparing``); until somebody chooses, i
 """
 
 from provision.services.drift.choosing import Answer, Chosen, choose
-from provision.services.drift.finding import MANY, Item, attributes, counts, listed, of_person, open_by_app, whole
+from provision.services.drift.finding import (
+    MANY,
+    Item,
+    attributes,
+    called,
+    counts,
+    listed,
+    of_person,
+    open_by_app,
+    whole,
+)
 
 __all__ = [
     "MANY",
@@ -15,6 +25,7 @@ __all__ = [
     "Chosen",
     "Item",
     "attributes",
+    "called",
     "choose",
     "counts",
     "listed",

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.mapping import Change
-from provision.core.planning import BY_HAND
-from provision.core.ports import ENABLED, MANAGER
+from provision.core.planning import BY_HAND, LICENCE
+from provision.core.ports import ENABLED, LICENCES, MANAGER
 from provision.core.tables import Account
 from provision.core.vocabulary import DriftChoice
 from provision.db import among
@@ -115,6 +115,7 @@ def _push(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Order
         session.execute(sa.delete(DRIFTS).where(among(session, DRIFTS.c.id, pick.ids)))
         accounts = list(pick.picked)
         _decide_switches(session, pick)
+        _wish_licences(session, pick)
         declined = (among(session, _ACCOUNTS.c.id, accounts), _ACCOUNTS.c.declined.is_not(None))
         session.execute(sa.update(_ACCOUNTS).where(*declined).values(declined=None))
         effects += outbox.enqueue_accounts(session, pick.side.app, accounts, order)
@@ -132,11 +133,12 @@ def _accept(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Ord
     for pick in picks:
         left += _leave_unfit(pick)
         more = _accept_bonds(session, tenant_id, pick, order)
+        entries += _let_go(session, pick, order)
         left, effects = left + more.left, [*effects, *more.effects]
         chosen = {
-            account: frozenset(pick.side.takes[one.attribute] for _, one in pairs if one.attribute not in BONDS)
+            account: frozenset(pick.side.takes[one.attribute] for _, one in pairs if not _binds(one))
             for account, pairs in pick.picked.items()
-            if any(one.attribute not in BONDS for _, one in pairs)
+            if any(not _binds(one) for _, one in pairs)
         }
         told = cycles.accept(session, tenant_id, pick.side.app.id, chosen, order.actor, order.now, order.kinds)
         for clashed in {entry.account_id for entry in told if entry.action == "account.disputed"}:
@@ -152,10 +154,46 @@ def _accept(session: Session, tenant_id: int, picks: Sequence[_Pick], order: Ord
 
 def _decide_switches(session: Session, pick: _Pick) -> None:
     """Whether somebody may sign in there was decided by a person: the plan then does it by itself."""
-    for account, one in _bonds(pick, ENABLED):
-        wish = {ENABLED: True} if one.becomes == "allowed" else {BY_HAND: True}
-        intent = {**pick.met[account].account["intent"], **wish}
+    for account, _one in _bonds(pick, ENABLED):
+        intent = {**pick.met[account].account["intent"], **_decided(pick, account)}
         session.execute(sa.update(_ACCOUNTS).where(_ACCOUNTS.c.id == account).values(intent=intent))
+
+
+def _decided(pick: _Pick, account: int) -> dict[str, bool]:
+    """What was decided about the switch of this account, if anything was."""
+    chosen = next((one for number, one in _bonds(pick, ENABLED) if number == account), None)
+    return {} if chosen is None else {ENABLED: True} if chosen.becomes == "allowed" else {BY_HAND: True}
+
+
+def _wish_licences(session: Session, pick: _Pick) -> None:
+    """What was given from here is to be given again; where no seat is left it waits like any other."""
+    for account, skus in _skus(pick).items():
+        before = pick.met[account].account["intent"]
+        wish = {**(before.get(LICENCES) or {}), **dict.fromkeys(skus, True)}
+        row = sa.update(_ACCOUNTS).where(_ACCOUNTS.c.id == account)
+        session.execute(row.values(intent={**before, **_decided(pick, account), LICENCES: wish}))
+
+
+def _let_go(session: Session, pick: _Pick, order: Order) -> list[events.Entry]:
+    """That somebody else took them away is right: they are no longer ours, and are not asked about again."""
+    for account, skus in _skus(pick).items():
+        kept = {sku: True for sku in pick.met[account].account["given"] if sku not in skus}
+        session.execute(sa.update(_ACCOUNTS).where(_ACCOUNTS.c.id == account).values(given=kept))
+    own = {
+        account: [(number, one) for number, one in pairs if one.attribute.startswith(LICENCE)]
+        for account, pairs in pick.picked.items()
+    }
+    gone = _Pick(pick.side, pick.met, {account: pairs for account, pairs in own.items() if pairs})
+    return _entries(gone, "licence.let_go", order)
+
+
+def _skus(pick: _Pick) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for account, pairs in pick.picked.items():
+        for _, one in pairs:
+            if one.attribute.startswith(LICENCE):
+                found.setdefault(account, []).append(one.attribute.removeprefix(LICENCE))
+    return found
 
 
 def _accept_bonds(session: Session, tenant_id: int, pick: _Pick, order: Order) -> Chosen:
@@ -203,6 +241,11 @@ def _leave_out(pick: _Pick, refused: set[tuple[int, str]]) -> None:
         for account, pairs in pick.picked.items()
     }
     pick.picked = {account: pairs for account, pairs in kept.items() if pairs}
+
+
+def _binds(one: Change) -> bool:
+    """Whether no row of the mapping carries it."""
+    return one.attribute in BONDS or one.attribute.startswith(LICENCE)
 
 
 def _whose(pick: _Pick, account: int) -> int:

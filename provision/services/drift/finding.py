@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from provision.core.mapping import Change, Row
-from provision.core.ports import ENABLED, MANAGER
+from provision.core.planning import LICENCE
+from provision.core.ports import ENABLED, LICENCES, MANAGER
 from provision.core.profile import REQUIRED
 from provision.core.tables import Account, Connector, Drift, User
 from provision.core.vocabulary import USER_ATTRIBUTES, DriftChoice, Feature, MappingKind, Situation
@@ -76,7 +77,7 @@ class Side:
 
     def bars_accept(self, one: Change) -> str | None:
         """Why this value cannot be accepted."""
-        if one.attribute == ENABLED:
+        if one.attribute == ENABLED or one.attribute.startswith(LICENCE):
             return None
         if one.attribute == MANAGER:
             return None if one.was is None or one.was in self.bosses else "drift_manager_nobody"
@@ -99,6 +100,15 @@ def open_by_app(session: Session, tenant_id: int) -> dict[int, int]:
     """By app, how many values wait for a choice."""
     query = sa.select(DRIFTS.c.connector_id, sa.func.count()).where(*_where(tenant_id, None, "", DriftChoice.OPEN))
     return dict(session.execute(query.group_by(DRIFTS.c.connector_id)).all())
+
+
+def called(name: str, facts: Mapping[str, Any]) -> str:
+    """What differs, as people read it: a licence by the name it is sold under."""
+    if not name.startswith(LICENCE):
+        return name
+    sku = name.removeprefix(LICENCE)
+    sold = (one for one in facts.get("seats") or () if str(one.get("sku", "")).lower() == sku)
+    return next((f"Licence {one.get('name') or one.get('part')}" for one in sold), f"Licence {sku}")
 
 
 def attributes(session: Session, tenant_id: int, choice: DriftChoice, app_id: int | None = None) -> dict[str, int]:
@@ -222,8 +232,9 @@ def _items(session: Session, tenant_id: int, kinds: Mapping[Any, Any], where: It
 
 def _item(row: Any, side: Side, now: Change | None) -> Item:
     name = row["attribute"]
-    label = next((one.label for one in side.app.schema if one.name == name and one.label), name)
+    label = next((one.label for one in side.app.schema if one.name == name and one.label), called(name, side.app.facts))
     takes = {ENABLED: "lifecycle", MANAGER: "manager_id"}.get(name) or side.takes.get(name)
+    takes = LICENCES if name.startswith(LICENCE) else takes
     ours, theirs = (now.becomes, now.was) if now else (None, None)
     if name == MANAGER:
         ours, theirs = (side.bosses.get(one or "", (0, one))[1] for one in (ours, theirs))

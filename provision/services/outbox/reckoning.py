@@ -45,7 +45,7 @@ IN_FLIGHT = (OperationState.RUNNING, OperationState.UNKNOWN)
 
 _ACCOUNT = (
     "id", "user_id", "group_id", "anchor", "name", "correlation", "situation", "enabled", "standing", "observed", "absorbed",
-    "removed", "declined", "intent", "pushed", "sent_at", "stale",
+    "removed", "declined", "intent", "pushed", "given", "sent_at", "stale",
 )  # fmt: skip
 _USER = ("id", "lifecycle", "extra", "manager_id", "deleted_at", *USER_ATTRIBUTES)
 Row = Mapping[str, Any]
@@ -206,7 +206,7 @@ def people(session: Session, tenant_id: int, ids: Iterable[int | None]) -> dict[
 def blank(user_id: int) -> Row:
     """An account that has no row yet."""
     row: dict[str, Any] = dict.fromkeys(_ACCOUNT)
-    empty: dict[str, Any] = {name: {} for name in ("observed", "absorbed", "standing", "intent", "pushed")}
+    empty: dict[str, Any] = {name: {} for name in ("observed", "absorbed", "standing", "intent", "pushed", "given")}
     return {**row, **empty, "name": "", "stale": False, "situation": Situation.ABSENT, "user_id": user_id}
 
 
@@ -291,5 +291,6 @@ def _there(app: App, row: Row) -> There:
         removed=row["removed"],
         intent=row["intent"],
         pushed=row["pushed"],
+        given=row["given"],
         protection=protection.judge(row["anchor"], row["name"], row["standing"], row["intent"], app.facts, app.scope),
     )

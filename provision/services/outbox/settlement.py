@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from provision.core.planning import SENT_AS, Plan, answered, sending, sent, settled_down
-from provision.core.ports import ENABLED, GROUP_NAME, MANAGER, Appearance, Outcome, OutsideError, Record
+from provision.core.planning import SENT_AS, Plan, answered, granted, sending, sent, settled_down
+from provision.core.ports import ENABLED, GROUP_NAME, LICENCES, MANAGER, Appearance, Outcome, OutsideError, Record
 from provision.core.tables import Connector
 from provision.core.vocabulary import OperationKind, OperationState, Situation, key
 from provision.core.vocabulary import Outcome as Ending
@@ -28,8 +28,8 @@ UNTIL_SEATS = timedelta(minutes=10)
 SUPERSEDED: Mapping[str, Any] = {"code": "superseded", "params": {}}
 _CLOSED = ("state", "settled_at", "lease_until", "error", "alone", "deaths", "request_id")
 _SEEN = (
-    "anchor", "name", "enabled", "standing", "observed", "absorbed", "intent", "pushed", "observed_hash", "observed_at",
-    "situation", "removed",
+    "anchor", "name", "enabled", "standing", "observed", "absorbed", "intent", "pushed", "given", "observed_hash",
+    "observed_at", "situation", "removed",
 )  # fmt: skip
 Appear = Callable[[Mapping[str, Any]], Appearance]
 
@@ -179,7 +179,9 @@ class Settlement:
         if ENABLED not in one.outcome.left and (fresh or one.plan.enabled is not None):
             base = {**base, ENABLED: look.enabled}
         standing, absorbed = {**account["standing"], **look.standing}, {**account["absorbed"], **base}
-        told = [encoded(part) for part in (standing, observed, absorbed, intent, self.answered(one))]
+        carried = {} if LICENCES in one.outcome.left else one.plan.licences
+        given = granted({} if one.kind is OperationKind.CREATE else account["given"], carried)
+        told = [encoded(part) for part in (standing, observed, absorbed, intent, self.answered(one), given)]
         called = observed.get(GROUP_NAME) if account["group_id"] else look.name
         name, at = key(called) or account["name"], moment(self.session, self.now)
         situation = Situation.LINKED.value
