@@ -128,6 +128,23 @@ def test_one_value_is_changed_in_its_place(product: Product, switched: Any, visi
     expect(visitor.page.get_by_text(f"Changed in {APP}: First Name")).to_be_visible()
 
 
+def test_who_edits_what_somebody_else_has_edited_reads_who_and_when_and_chooses(
+    product: Product, switched: Any, visit: Visit
+) -> None:
+    visitor = visit(switched)
+    act(visitor, find(visitor, "nora"), "Edit")
+    product.command("user", "edit", TENANT, NEW, "--set", "title=Head")
+    fill(visitor, Job_Title="Nurse")
+    with visitor.refusal(409):
+        visitor.click("Save")
+        expect(visitor.page.locator("#meanwhile")).to_contain_text(re.compile("command line: Job Title"))
+    inspect(visitor.page, "edit-conflict")
+    visitor.page.get_by_label("As it is now: Head").check()
+    visitor.click("Save")
+    expect(visitor.page).to_have_url(re.compile(r"/users/\d+$"))
+    visitor.says("Head")
+
+
 def test_D_1_actions_delete_opens_a_pop_up(switched: Any, visit: Visit) -> None:
     visitor = visit(switched)
     act(visitor, find(visitor, "nora"), "Delete…")
