@@ -1,11 +1,13 @@
 """The SCIM server under load, as a process of its own: a client that floods it, and people who arrive faster than they leave.
 
-    python benchmarks/scim_load.py flood [--rate 200] [--seconds 60] [--people 5000] [--tokens 1]
+    python benchmarks/scim_load.py flood [--rate 200] [--seconds 60] [--people 50000] [--tokens 8] [--mix daily|moving]
     python benchmarks/scim_load.py arriving [--rate 25] [--seconds 60] [--kill]
 
-*flood* counts answers by status and follows the server's memory, second by second. *arriving* pushes people in while
-Microsoft 365 (the sandbox, which counts Microsoft's quota of 20 writes a second) takes them out; ``--kill`` ends the server
-by SIGKILL half-way and starts it again. Everybody is counted at both ends. Nothing is asserted about time.
+*flood* counts answers by status, and tells what the server holds every ten seconds, by how much that grew in the second half,
+and whether that is a plateau. Of twenty requests, *daily* asks eight times for a name, six times for one person, once for a
+page of a hundred, and switches five people off or on again; of six, *moving* changes one and adds one. *arriving* pushes
+people in while Microsoft 365 (the sandbox, which counts Microsoft's quota of 20 writes a second) takes them out; ``--kill``
+ends the server by SIGKILL half-way and starts it again. Everybody is counted at both ends. Nothing is asserted about time.
 """
 
 import argparse
@@ -42,6 +44,8 @@ from provision.services import connectors, events, tokens
 PORT = 18947
 THREADS = 16
 SEEDED = 20
+PLATEAU = 1.0
+"""Megabytes a minute below which memory is said to stand still."""
 OURS = "upn_key GLOB 'a[0-9]*@*'"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 LOST = (OSError, http.client.HTTPException)
@@ -76,7 +80,14 @@ class Serving:
         self.process.wait()
 
     def memory(self) -> float:
-        return sum(_held(number) for number in (self.process.pid, *_children(self.process.pid)))
+        return sum(_held(number) for number in self._processes())
+
+    def worked(self) -> float:
+        """Processor time so far, in seconds."""
+        return sum(_worked(number) for number in self._processes())
+
+    def _processes(self) -> tuple[int, ...]:
+        return self.process.pid, *_children(self.process.pid)
 
 
 class Line:
@@ -113,6 +124,7 @@ def flood(given: argparse.Namespace, folder: Path) -> None:
     signed_in: list[float] = []
     memory: list[float] = []
     over = threading.Event()
+    mixture = MIXTURES[given.mix]
 
     def client(which: int) -> None:
         apps, mine = (len(clients) + 1) // 2, which % len(clients)
@@ -130,29 +142,51 @@ def flood(given: argparse.Namespace, folder: Path) -> None:
             ask("GET", "/signin", "")
             signed_in.append(time.perf_counter() - began)
             memory.append(server.memory())
+            if len(memory) % 10 == 0:
+                print(f"after {len(memory):4} s: {memory[-1]:.1f} MB", flush=True)
 
     watching = threading.Thread(target=watch)
     watching.start()
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), server.worked()
     together([lambda which=which: client(which) for which in range(THREADS)])
-    took = time.perf_counter() - began
+    took, worked = time.perf_counter() - began, server.worked() - worked
     over.set()
     watching.join()
     server.end()
-    later = memory[min(len(memory) // 6, 10) :]
+    asked, served = sum(told.values()), sum(number for status, number in told.items() if status < 300)
     print(
-        f"{sum(told.values())} requests of {given.tokens} tokens in {took:.0f} s, {sum(told.values()) / took:.0f} a second"
+        f"{asked} requests of {given.tokens} tokens in {took:.0f} s, {asked / took:.0f} a second, "
+        f"{served / took:.0f} of them served; {worked / asked * 1000:.1f} ms of processor time each"
     )
     print("answers: " + ", ".join(f"{number} x {status}" for status, number in sorted(told.items())))
+    later = memory[len(memory) // 2 :]
+    grows = slope(later) * 60
     print(
-        f"memory: {memory[0]:.0f} MB at first, {later[0]:.0f} MB when warm, {memory[-1]:.0f} MB at the end, "
-        f"{max(memory):.0f} MB at most; least squares since warm: {slope(later) * 60:+.1f} MB a minute"
+        f"memory: {memory[0]:.0f} MB at first, {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most; "
+        f"the second half: {max(later) - min(later):.1f} MB between least and most, {grows:+.1f} MB a minute by least squares: "
+        + ("a plateau" if abs(grows) < PLATEAU else "NO PLATEAU")
     )
     print(f"the sign-in page meanwhile: 95 of 100 within {sorted(signed_in)[int(len(signed_in) * 0.95)] * 1000:.0f} ms")
 
 
-def mixture(own: range, which: int) -> Iterator[tuple[Any, ...]]:
-    """What a client asks, over and over: mostly whether somebody is there, sometimes a page, a change, somebody new."""
+def daily(own: range, which: int) -> Iterator[tuple[Any, ...]]:
+    """What a client asks when little happens: who bears a name, how somebody stands; now and then somebody comes or goes."""
+    turn = which
+    while True:
+        turn += 7919
+        some = [own[(turn + each) % len(own)] for each in range(8)]
+        for each in range(8):
+            yield "GET", f"/scim/v2/Users?filter=userName%20eq%20%22p{some[each]}%40x.example%22"
+            if each < 6:
+                yield "GET", f"/scim/v2/Users/{some[each]}"
+            if each < 5:
+                change = {"op": "replace", "path": "active", "value": bool(each % 2)}
+                yield "PATCH", f"/scim/v2/Users/{some[each // 2]}", {"schemas": [PATCH], "Operations": [change]}
+        yield "GET", f"/scim/v2/Users?count=100&startIndex={turn % (len(own) - 100) + 1}"
+
+
+def moving(own: range, which: int) -> Iterator[tuple[Any, ...]]:
+    """What a client asks when much happens: whether somebody is there, a page, a change, somebody new."""
     turn = which
     while True:
         turn += 7919
@@ -167,6 +201,9 @@ def mixture(own: range, which: int) -> Iterator[tuple[Any, ...]]:
         yield "GET", f"/scim/v2/Users?filter=userName%20eq%20%22new{number}%40x.example%22"
         name = f"new{which}-{number}-{secrets.token_hex(4)}"
         yield "POST", "/scim/v2/Users", {"schemas": [SCHEMA], "userName": f"{name}@x.example", "displayName": name}
+
+
+MIXTURES = {"daily": daily, "moving": moving}
 
 
 def arriving(given: argparse.Namespace, folder: Path) -> None:
@@ -273,9 +310,10 @@ def directory(house: House, people: int, tokens_wanted: int) -> list[str]:
             number, given = pusher(house, session, f"Client {which}", min(2, tokens_wanted - 2 * which))
             found += given
             numbers.append(number)
-        everybody = range(1, people + 1)
-        session.execute(sa.insert(User), [person(each, now) for each in everybody])
-        session.execute(sa.insert(Account), [account(each, numbers[each % len(numbers)], now) for each in everybody])
+        for first in range(1, people + 1, 5000):
+            some = range(first, min(first + 5000, people + 1))
+            session.execute(sa.insert(User), [person(each, now) for each in some])
+            session.execute(sa.insert(Account), [account(each, numbers[each % len(numbers)], now) for each in some])
     return found
 
 
@@ -335,6 +373,13 @@ def _held(number: int) -> float:
     return 0.0
 
 
+def _worked(number: int) -> float:
+    with contextlib.suppress(OSError):
+        told = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 def _children(number: int) -> list[int]:
     with contextlib.suppress(OSError):
         return [int(one) for one in Path(f"/proc/{number}/task/{number}/children").read_text().split()]
@@ -346,8 +391,9 @@ def main() -> None:
     parser.add_argument("case", choices=("flood", "arriving"))
     parser.add_argument("--rate", type=float)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--people", type=int, default=5_000)
-    parser.add_argument("--tokens", type=int, default=1)
+    parser.add_argument("--people", type=int, default=50_000)
+    parser.add_argument("--tokens", type=int, default=8)
+    parser.add_argument("--mix", choices=tuple(MIXTURES), default="daily")
     parser.add_argument("--kill", action="store_true")
     given = parser.parse_args()
     given.rate = given.rate or {"flood": 200.0, "arriving": 25.0}[given.case]

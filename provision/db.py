@@ -25,6 +25,8 @@ from sqlalchemy.engine import make_url
 from sqlmodel import Session
 
 _WRITES = "provision_writes"
+SQLITE_MEMORY = 32 * 1024 * 1024
+"""Bytes that SQLite's pages take up in one process, whatever the number of connections: each would fill its own cache."""
 PATIENCE = 10.0
 """Seconds that a writer waits for the others of its process."""
 
@@ -249,6 +251,7 @@ def _sqlite(url: str) -> sa.Engine:
             "foreign_keys=ON",
             "busy_timeout=5000",
             "cache_size=-16000",
+            f"soft_heap_limit={SQLITE_MEMORY}",
         ):
             raw.execute(f"PRAGMA {pragma}")
 

@@ -1,6 +1,8 @@
 """Two kinds of transaction, one leader, and bulk statements that mean the same on both databases."""
 
+import ctypes
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 from sqlmodel import select
 
 from provision.core.tables import Account, Connector, Cycle, Tenant, User
-from provision.db import Database, among, insert_many, moment, reserve, update_many
+from provision.db import SQLITE_MEMORY, Database, among, insert_many, moment, reserve, update_many
 from provision.house import House
 from tests.cast import Cast
 from tests.databases import patient
@@ -44,6 +46,33 @@ def test_a_commit_is_on_the_disk_before_it_is_believed(tmp_path: Path, monkeypat
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA fullfsync").scalar() == 1
     db.close()
+
+
+def test_many_connections_to_sqlite_share_one_bound_of_memory(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'large.db'}", lock_dir=tmp_path)
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE large (id INTEGER PRIMARY KEY, filled)")
+        counted = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 6000) "
+        connection.exec_driver_sql(f"INSERT INTO large {counted} SELECT i, zeroblob(3000) FROM n")
+    with ExitStack() as opened:
+        for _ in range(8):
+            connection = opened.enter_context(db.engine.connect())
+            assert connection.exec_driver_sql("SELECT max(length(hex(filled))) FROM large").scalar() == 6000
+        assert (
+            SQLITE_MEMORY // 2 < sqlite_holds() < SQLITE_MEMORY + 2**20
+        )  # without the bound, eight times sixteen megabytes
+    db.close()
+
+
+def sqlite_holds() -> int:
+    """Bytes that SQLite has taken from this process, told by the very library that the interpreter uses."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    loaded = next((line.split()[-1] for line in lines if "libsqlite3" in line), None)
+    if loaded is None:
+        pytest.skip("SQLite is part of the interpreter here")
+    used = ctypes.CDLL(loaded).sqlite3_memory_used
+    used.restype = ctypes.c_longlong
+    return int(used())
 
 
 def test_one_that_breaks_leaves_nothing(db: Database) -> None:
