@@ -132,11 +132,16 @@ def reserve(session: Session, table: sa.Table, count: int) -> range | list[int]:
     column's own sequence.
     """
     if session.get_bind().dialect.name == "sqlite":
-        highest = session.scalar(sa.select(sa.func.max(table.c.id))) or 0
+        highest = session.scalar(_highest(table)) or 0
         return range(highest + 1, highest + 1 + count)
     sequence = f"{table.name}_id_seq"
     query = sa.text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)")
     return list(session.scalars(query, {"sequence": sequence, "count": count}))
+
+
+@functools.cache
+def _highest(table: sa.Table) -> Any:
+    return sa.select(sa.func.max(table.c.id))
 
 
 def for_update(session: Session, query: Any) -> Any:

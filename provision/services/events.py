@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 
 from provision.core.tables import Event, EventDetail, EventHead
 from provision.core.vocabulary import Outcome, key
-from provision.db import for_update, insert_many, moment, reserve
+from provision.db import for_update, insert_many, moment, once, reserve
 
 _BEGIN = b"\x00" * 32
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -58,7 +58,7 @@ def append(session: Session, tenant_id: int, entries: Sequence[Entry], now: date
     """
     if not entries:
         return
-    head = session.exec(for_update(session, select(EventHead).where(EventHead.tenant_id == tenant_id))).first()
+    head = session.exec(_head(session), params={"tenant": tenant_id}).first()
     if head is None:
         head = EventHead(tenant_id=tenant_id, sequence=0, hash=_BEGIN)
         session.add(head)
@@ -83,6 +83,11 @@ def append(session: Session, tenant_id: int, entries: Sequence[Entry], now: date
     head.sequence, head.hash = sequence, previous
     session.add(head)
     session.flush()
+
+
+@once
+def _head(session: Session) -> Any:
+    return for_update(session, select(EventHead).where(col(EventHead.tenant_id) == sa.bindparam("tenant")))
 
 
 def verify(session: Session, tenant_id: int) -> int | None:

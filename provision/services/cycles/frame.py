@@ -139,12 +139,9 @@ def looking(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[
 
 
 def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[str, Any], **fixed: Any) -> Frame:
-    connector = session.exec(
-        select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
-    ).one()
-    rows = session.exec(
-        select(MappingTable).where(MappingTable.tenant_id == tenant_id, MappingTable.connector_id == connector_id)
-    ).all()
+    whose = {"tenant": tenant_id, "connector": connector_id}
+    connector = session.exec(_CONNECTOR, params=whose).one()
+    rows = session.exec(_MAPPED, params=whose).all()
     inbound = compile_inbound([Row.of(row) for row in rows])
     mapped = {(rule.ours, rule.theirs) for rule in inbound.rules}
     own = [
@@ -171,33 +168,43 @@ def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[s
     )
 
 
-def _promised(session: Session, connector_id: int) -> dict[int, int]:
-    query = select(Account.id, Account.verdict).where(
-        Account.connector_id == connector_id,
-        col(Account.stale),
-        col(Account.user_id).is_(None),
-        col(Account.verdict)["decision"].as_string() == Decision.EXISTING.value,
+_CONNECTOR = select(Connector).where(
+    col(Connector.tenant_id) == sa.bindparam("tenant"), col(Connector.id) == sa.bindparam("connector")
+)
+_MAPPED = select(MappingTable).where(
+    col(MappingTable.tenant_id) == sa.bindparam("tenant"), col(MappingTable.connector_id) == sa.bindparam("connector")
+)
+_PROMISED = select(Account.id, Account.verdict).where(
+    col(Account.connector_id) == sa.bindparam("connector"),
+    col(Account.stale),
+    col(Account.user_id).is_(None),
+    col(Account.verdict)["decision"].as_string() == Decision.EXISTING.value,
+)
+_OUTRANKED = (
+    select(MappingTable.ours, Connector.id)
+    .join(Connector, col(Connector.id) == col(MappingTable.connector_id))
+    .where(
+        col(Connector.tenant_id) == sa.bindparam("tenant"),
+        MappingTable.direction != Direction.OUT,
+        MappingTable.owner != Owner.OURS,
+        sa.or_(
+            col(Connector.position) < sa.bindparam("position"),
+            sa.and_(col(Connector.position) == sa.bindparam("position"), col(Connector.id) < sa.bindparam("connector")),
+        ),
     )
-    return {verdict["user_id"]: number for number, verdict in session.exec(query) if number is not None}
+)
+
+
+def _promised(session: Session, connector_id: int) -> dict[int, int]:
+    found = session.exec(_PROMISED, params={"connector": connector_id})
+    return {verdict["user_id"]: number for number, verdict in found if number is not None}
 
 
 def _outranked(session: Session, connector: Connector) -> dict[str, frozenset[int]]:
     """Which apps stand before this one and bring an attribute too; two of the same position go by age."""
-    query = (
-        select(MappingTable.ours, Connector.id)
-        .join(Connector, col(Connector.id) == col(MappingTable.connector_id))
-        .where(
-            Connector.tenant_id == connector.tenant_id,
-            MappingTable.direction != Direction.OUT,
-            MappingTable.owner != Owner.OURS,
-            sa.or_(
-                col(Connector.position) < connector.position,
-                sa.and_(col(Connector.position) == connector.position, col(Connector.id) < connector.id),
-            ),
-        )
-    )
+    place = {"tenant": connector.tenant_id, "position": connector.position, "connector": connector.id}
     first: dict[str, set[int]] = defaultdict(set)
-    for attribute, number in session.exec(query):
+    for attribute, number in session.exec(_OUTRANKED, params=place):
         if number is not None:
             first[attribute].add(number)
     return {attribute: frozenset(numbers) for attribute, numbers in first.items()}

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from provision.core.tables import User
 from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, key
-from provision.db import among, encoded, for_update, insert_many, reserve, update_many
+from provision.db import among, encoded, for_update, insert_many, once, reserve, update_many
 
 USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
 _PROFILE = (*USER_ATTRIBUTES, "manager_id")
@@ -38,11 +38,21 @@ def load(session: Session, tenant_id: int, ids: Iterable[int], *, lock: bool = F
     wanted = set(ids)
     if not wanted:
         return {}
-    columns = [USERS.c[name] for name in ("id", "lifecycle", "version", "extra", "origins", *_PROFILE)]
-    query = sa.select(*columns).where(USERS.c.tenant_id == tenant_id, among(session, USERS.c.id, wanted))
-    query = query.order_by(USERS.c.id)
-    rows = session.execute(for_update(session, query) if lock else query)
+    query = _locked(session) if lock else _by_id(session)
+    rows = session.execute(query, {"tenant": tenant_id, "people": list(wanted)})
     return {row["id"]: _person(row) for row in rows.mappings()}
+
+
+@once
+def _by_id(session: Session) -> Any:
+    columns = [USERS.c[name] for name in ("id", "lifecycle", "version", "extra", "origins", *_PROFILE)]
+    theirs = (USERS.c.tenant_id == sa.bindparam("tenant"), among(session, USERS.c.id, "people"))
+    return sa.select(*columns).where(*theirs).order_by(USERS.c.id)
+
+
+@once
+def _locked(session: Session) -> Any:
+    return for_update(session, _by_id(session))
 
 
 def email_holders(session: Session, tenant_id: int, keys: Iterable[str]) -> dict[str, int]:
@@ -50,12 +60,17 @@ def email_holders(session: Session, tenant_id: int, keys: Iterable[str]) -> dict
     wanted = set(keys)
     if not wanted:
         return {}
-    query = sa.select(USERS.c.email_key, USERS.c.id).where(
-        USERS.c.tenant_id == tenant_id,
-        among(session, USERS.c.email_key, wanted),
+    held = session.execute(_holders(session), {"tenant": tenant_id, "keys": list(wanted)})
+    return {row.email_key: row.id for row in held}
+
+
+@once
+def _holders(session: Session) -> Any:
+    return sa.select(USERS.c.email_key, USERS.c.id).where(
+        USERS.c.tenant_id == sa.bindparam("tenant"),
+        among(session, USERS.c.email_key, "keys"),
         USERS.c.lifecycle != Lifecycle.LEFT.value,
     )
-    return {row.email_key: row.id for row in session.execute(query)}
 
 
 def insert(session: Session, tenant_id: int, people: Sequence[Person], fallbacks: Sequence[str], at: Any) -> None:

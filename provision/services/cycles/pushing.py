@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from provision.core.ports import EXTERNAL_ID, Source
 from provision.core.tables import Cycle
 from provision.core.vocabulary import UNFINISHED_CYCLES, Situation
-from provision.db import for_update, reserve
+from provision.db import for_update, once, reserve
 from provision.services import events
 from provision.services.cycles.absorbing import absorb
 from provision.services.cycles.following import follow
@@ -102,11 +102,15 @@ def _conclude(
 
 def _suitors(session: Session, client: Client, item: Item) -> Counter[int]:
     """Per person, how many accounts of this app want them, this one included: who comes first is not kept waiting."""
-    query = sa.select(ACCOUNTS.c.verdict).where(
-        ACCOUNTS.c.connector_id == client.connector_id, ACCOUNTS.c.id != item.id, adoptable()
-    )
-    waiting = Counter(verdict["candidates"][0] for verdict in session.scalars(query) if verdict.get("candidates"))
+    others = session.scalars(_others(session), {"connector": client.connector_id, "own": item.id})
+    waiting = Counter(verdict["candidates"][0] for verdict in others if verdict.get("candidates"))
     return Counter({person: number + 1 for person, number in waiting.items()})
+
+
+@once
+def _others(_session: Session) -> Any:
+    own, connector = sa.bindparam("own"), sa.bindparam("connector")
+    return sa.select(ACCOUNTS.c.verdict).where(ACCOUNTS.c.connector_id == connector, ACCOUNTS.c.id != own, adoptable())
 
 
 def _end_soon(session: Session, client: Client, now: datetime) -> None:

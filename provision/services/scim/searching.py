@@ -145,8 +145,7 @@ def search(
         # What a filter leaves is mostly one or nobody: a first page that is not full says by itself how many there are.
         few = asked.filter is not None and not first and (asked.count is None or len(rows) < asked.count)
         return Found(rows, len(rows) if few else _total(session, where, kept))
-    query = query.execution_options(**kept)
-    return _by_cursor(session, query, order, asked.count, position, _total(session, where, kept))
+    return _by_cursor(session, query, order, asked.count, position, _total(session, where, kept), kept)
 
 
 def _total(session: Session, where: Sequence[Any], kept: Mapping[str, Any]) -> int:
@@ -162,12 +161,21 @@ def _kept(asked: SearchRequest[Any]) -> dict[str, Any]:
     return {"compiled_cache": None if len(str(asked.filter or "")) > LONG else SHAPES}
 
 
-def _by_cursor(session: Session, query: Any, order: _Order, count: int | None, position: Any, total: int) -> Found:
+def _by_cursor(
+    session: Session,
+    query: Any,
+    order: _Order,
+    count: int | None,
+    position: Any,
+    total: int,
+    kept: Mapping[str, Any],
+) -> Found:
     place, back = _read(position)
     if place is not None:
         query = query.where(order.beyond(place, back=back))
     query = query.order_by(*order.terms(back=back))
-    rows = list(session.execute(query.limit(None if count is None else count + 1)).mappings())
+    most = None if count is None else count + 1
+    rows = list(session.execute(query.limit(most), execution_options=kept).mappings())
     more = count is not None and len(rows) > count
     rows = rows[:count] if more else rows
     if back:
