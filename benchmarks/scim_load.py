@@ -163,7 +163,7 @@ def flood(given: argparse.Namespace, folder: Path) -> None:
     grows = slope(later) * 60
     print(
         f"memory: {memory[0]:.0f} MB at first, {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most; "
-        f"the second half: {max(later) - min(later):.1f} MB between least and most, {grows:+.1f} MB a minute by least squares: "
+        f"second half: {max(later) - min(later):.1f} MB between least and most, {grows:+.1f} MB a minute by least squares: "
         + ("a plateau" if abs(grows) < PLATEAU else "NO PLATEAU")
     )
     print(f"the sign-in page meanwhile: 95 of 100 within {sorted(signed_in)[int(len(signed_in) * 0.95)] * 1000:.0f} ms")
