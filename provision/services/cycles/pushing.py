@@ -109,8 +109,8 @@ def _suitors(session: Session, client: Client, item: Item) -> Counter[int]:
 
 @once
 def _others(_session: Session) -> Any:
-    own, connector = sa.bindparam("own"), sa.bindparam("connector")
-    return sa.select(ACCOUNTS.c.verdict).where(ACCOUNTS.c.connector_id == connector, ACCOUNTS.c.id != own, adoptable())
+    others = (ACCOUNTS.c.connector_id == sa.bindparam("connector"), ACCOUNTS.c.id != sa.bindparam("own"))
+    return sa.select(ACCOUNTS.c.verdict).where(*others, adoptable())
 
 
 def _end_soon(session: Session, client: Client, now: datetime) -> None:
