@@ -10,7 +10,9 @@ WORKERS ?= 2
 # What make bench measures, one after the other: each is a file in benchmarks/ that stands by itself.
 BENCH ?= import write scim mail activation spreadsheet
 FAULTS := tests/faults tests/services/cycles/test_any_order.py
-PYTEST ?= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# In the order of their names: the files with the fewest tests would come last otherwise, and those take the longest.
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST ?= $(BIN)/python -m pytest $(SPREAD)
 
 .PHONY: demo test test-postgres check faults faults-postgres bench pictures vendor lock migration browser clean help
 
@@ -25,7 +27,7 @@ test: browser  ## Every test, on SQLite, journeys in a real browser included
 
 test-postgres: $(VENV)/.develop  ## Every test but the journeys, on a throw-away PostgreSQL
 	sh tools/postgres.sh
-	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not journey and not faults" $(ARGS)
+	$(BIN)/python -m tests.postgres -- $(BIN)/python -m pytest $(SPREAD) -m "not journey and not faults" $(ARGS)
 
 check: $(VENV)/.develop  ## Linters, types, import contracts
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 from jinja2 import FileSystemBytecodeCache
 from sqlmodel import Session
 from werkzeug.routing import Rule
@@ -23,6 +25,10 @@ from provision.services import operators
 from tests.cast import Browser, Cast, Clock, assemble
 from tests.databases import Databases, Hasty, patient
 from tests.databases import databases as make_databases
+
+# No property fails because the machine is busy. What else is usual stays, on a build machine its fixed examples too.
+examples.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("calm")
 
 
 @pytest.fixture(scope="session", autouse=True)
