@@ -19,6 +19,7 @@ from provision.cli import (
     licences,
     people,
     recycling,
+    removing,
     running,
     scoping,
     settling,
@@ -85,6 +86,7 @@ for command in (
     *drifting.COMMANDS,
     *licences.COMMANDS,
     *scoping.COMMANDS,
+    *removing.COMMANDS,
     *settling.COMMANDS,
 ):
     provision.add_command(command)

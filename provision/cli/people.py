@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
+from sqlmodel import Session
 
 from provision.cli.common import house, json_option, tenant
 from provision.cli.shown import as_json as jsonable
 from provision.cli.shown import dump, say, table
 from provision.core import sheet
 from provision.core.tables import User
-from provision.services import connectors, files, mappings, reports, users
+from provision.core.vocabulary import key
+from provision.services import connectors, files, mappings, removing, reports, users
+from provision.services.errors import NotFound
 
 
 @click.group("user")
@@ -111,7 +114,7 @@ def report(
             since=since.replace(tzinfo=UTC) if since else now - timedelta(hours=24),
             until=until.replace(tzinfo=UTC) if until else now,
             who=user,
-            app=connectors.by_name_or_kind(session, owner.id or 0, name).id if name else None,
+            app=_app(session, owner.id or 0, name) if name else None,
         )
         found = reports.rows(session, owner.id or 0, asked)
         if as_json or form == "json":
@@ -121,6 +124,17 @@ def report(
                 sys.stdout.write(line.removeprefix(sheet.BOM))
         else:
             table(reports.COLUMNS, [reports.as_cells(row) for row in found])
+
+
+def _app(session: Session, tenant_id: int, name: str) -> int | None:
+    """The app that is meant; by its name also one that was removed since. Raises NotFound, Conflict."""
+    try:
+        return connectors.by_name_or_kind(session, tenant_id, name).id
+    except NotFound:
+        gone = next((one.id for one in removing.removed(session, tenant_id) if key(one.name) == key(name)), None)
+        if gone is None:
+            raise
+        return gone
 
 
 def _written(tenant_id: int, path: Path) -> int:

@@ -52,6 +52,7 @@ DEEDS: Mapping[str, Deed] = {
     "activation.refused": Deed("change", "update", "No link was sent"),
     "activation.revoked": Deed("change", "update", "The link to set the password was revoked"),
     "connector.quarantined": Deed("change", "update", "%(app)s was stopped, because its credentials are refused"),
+    "connector.removed": Deed("change", "delete", "%(app)s was removed here"),
     "connector.recovered": Deed("change", "update", "%(app)s goes on"),
     "cycle.allowed": Deed("change", "import", "What the brake had stopped was allowed"),
     "cycle.done": Deed("change", "import", "Import from %(app)s finished"),
@@ -113,7 +114,7 @@ MANAGER_ID = "manager_id"
 """Held as a person's number, told as ``#`` and the number; who draws it may put the name in its place."""
 _ORDER = {name: number for number, name in enumerate(USER_ATTRIBUTES)}
 PEOPLE = ("user.", "account.", "activation.", "group.", "mail.", "operation.", "operations.")
-RUNS = ("cycle.",)
+RUNS = ("cycle.", "connector.removed")
 
 
 def deed(action: str) -> Deed:

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from provision.core import sheet
 from provision.core.remedies import Remedy, explain
 from provision.core.vocabulary import Outcome, Role
-from provision.services import connectors, reports, users
+from provision.services import connectors, removing, reports, users
 from provision.services.errors import ServiceError
 from provision.services.reports import Filter, Row, Summary, queue
 from provision.web import guard, names, tracing
@@ -70,6 +70,7 @@ def provisioning() -> Response:
     asked = wanted.filter(g.now)
     with house().db.reading() as session:
         apps = [(app.id, app.name) for app in connectors.of(session, g.tenant.id)]
+        apps += [(app.id, _("%(app)s (removed)", app=app.name)) for app in removing.removed(session, g.tenant.id)]
         opened = reports.row(session, g.tenant.id, wanted.event) if wanted.event else None
         operation = _operation(session, opened)
         steps = tracing.of_row(session, opened) if opened else ()
@@ -156,7 +157,7 @@ def _remedy(row: Row | None) -> Remedy | None:
 
 def _operation(session: Session, row: Row | None) -> queue.Item | None:
     """The operation of a row as it stands now."""
-    if row is None or row.operation_id is None:
+    if row is None or row.operation_id is None or row.app_id is None:
         return None
     return queue.one(session, g.tenant.id, house().kinds, row.operation_id)
 

@@ -10,6 +10,7 @@ from provision.core.tables.directory import (
     Group,
     GroupMember,
     Mapping,
+    RemovedConnector,
     Token,
     User,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Mapping",
     "Operation",
     "Operator",
+    "RemovedConnector",
     "Setting",
     "Sighting",
     "SignInAttempt",

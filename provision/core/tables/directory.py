@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import SQLModel
+from sqlmodel import Field, SQLModel
 
 from provision.core.tables.columns import (
+    BIG,
     closed,
     ident,
     json,
@@ -83,6 +84,20 @@ class Connector(SQLModel, table=True):
     stopped_at: datetime | None = time()
     recovered_at: datetime | None = time()
     created_at: datetime = time(nullable=False)
+
+
+class RemovedConnector(SQLModel, table=True):
+    """An app that was removed: its number, which nobody gets again, and its name, for the log that still tells of it."""
+
+    __tablename__ = "removed_connectors"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "id"),)
+
+    id: int = Field(sa_column=sa.Column(BIG, primary_key=True, autoincrement=False))
+    tenant_id: int = tenant()
+    name: str = text()
+    kind: str = text()
+    removed_at: datetime = time(nullable=False)
+    removed_by: str = text()
 
 
 class User(SQLModel, table=True):

@@ -104,6 +104,7 @@ class Operation(SQLModel, table=True):
             where="state IN ('pending', 'running', 'unknown', 'blocked')",
             unique=False,
         ),
+        sa.Index("ix_operations_account", "account_id"),
         _only("ix_operations_settled", "connector_id", "settled_at", "state", where=_SETTLED, unique=False),
         _only("ix_operations_taken_away", "connector_id", "settled_at", where=_TAKEN_AWAY, unique=False),
         within("accounts", "account_id"),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from provision.core.deeds import MANAGER_ID, PEOPLE, RUNS, Deed, blanks, changes, deed, label
-from provision.core.tables import Connector, Event, EventDetail, User
+from provision.core.tables import Connector, Event, EventDetail, RemovedConnector, User
 from provision.core.vocabulary import OperationKind, Outcome, key
 from provision.services import users
 from provision.services.errors import NotFound
@@ -22,6 +22,7 @@ _EVENTS: sa.Table = Event.__table__  # type: ignore[attr-defined]
 _DETAILS: sa.Table = EventDetail.__table__  # type: ignore[attr-defined]
 _CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
 _USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
+_REMOVED: sa.Table = RemovedConnector.__table__  # type: ignore[attr-defined]
 _JOINED = _EVENTS.outerjoin(_DETAILS, _DETAILS.c.event_id == _EVENTS.c.id).outerjoin(
     _CONNECTORS, sa.and_(_CONNECTORS.c.id == _EVENTS.c.connector_id, _CONNECTORS.c.tenant_id == _EVENTS.c.tenant_id)
 )
@@ -41,10 +42,13 @@ _READ = sa.select(
     _DETAILS.c.after,
     _DETAILS.c.names,
     _DETAILS.c.text,
-    _CONNECTORS.c.name.label("app"),
+    _CONNECTORS.c.id.label("app_id"),
+    sa.func.coalesce(_CONNECTORS.c.name, _REMOVED.c.name).label("app"),
     *(_USERS.c[name].label(f"user_{name}") for name in ("display_name", "given_name", "surname")),
 ).select_from(
-    _JOINED.outerjoin(_USERS, sa.and_(_USERS.c.id == _EVENTS.c.user_id, _USERS.c.tenant_id == _EVENTS.c.tenant_id))
+    _JOINED.outerjoin(
+        _USERS, sa.and_(_USERS.c.id == _EVENTS.c.user_id, _USERS.c.tenant_id == _EVENTS.c.tenant_id)
+    ).outerjoin(_REMOVED, sa.and_(_REMOVED.c.id == _EVENTS.c.connector_id, _REMOVED.c.tenant_id == _EVENTS.c.tenant_id))
 )
 _AT_ONCE = 500
 _STEPS = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 24 * 7, 24 * 30))
@@ -73,6 +77,8 @@ class Filter:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One thing that was done. ``user`` and ``app`` are as they were called then; ``text`` holds what else was noted.
+
+    ``app_id``: none when the app was removed since, or none was concerned.
 
     ``people`` are names for the numbers among the values, where a whole export was asked for: ``#`` and number → name.
     """
@@ -277,7 +283,7 @@ def _row(found: Any) -> Row:
         address=str(names.get("address") or ""),
         user_id=found["user_id"],
         app=str(names.get("app") or found["app"] or ""),
-        app_id=found["connector_id"],
+        app_id=found["app_id"],
         action=found["action"],
         outcome=Outcome(found["outcome"]),
         actor=found["actor"],
