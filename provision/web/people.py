@@ -9,7 +9,7 @@ from typing import Any
 
 from babel import Locale
 from flask import Blueprint, Response, flash, g, request, url_for
-from flask_babel import get_locale
+from flask_babel import get_locale, ngettext
 from flask_babel import gettext as _
 from sqlmodel import Session
 
@@ -321,7 +321,9 @@ def foretold(fate: Fate) -> dict[str, str]:
         if fate.kind is OperationKind.DELETE
         else "",
         _("You approve it in the queue first.") if fate.review else "",
-        _("You can undo it for %(n)s seconds.", n=fate.hold) if fate.hold else "",
+        ngettext("You can undo it for one second.", "You can undo it for %(num)d seconds.", fate.hold)
+        if fate.hold
+        else "",
         _("It waits: the app is paused.") if fate.waits == "paused" else "",
         _("It waits: the app is in quarantine.") if fate.waits == "quarantined" else "",
     ]

@@ -9,6 +9,7 @@ from sqlmodel import select
 from provision.core.tables import Account, Connector, Operation, User
 from provision.core.vocabulary import Approval, Lifecycle, OperationKind, OperationState
 from provision.house import House
+from provision.services import connectors
 from tests import populate
 from tests.cast import Browser, Cast, Clock
 
@@ -142,6 +143,15 @@ def test_an_administrators_account_is_the_owners_affair(
     assert ben.post(f"{USERS}/{boss.id}/delete").status_code == 403
     assert _people(house) == {"Boss": Lifecycle.ACTIVE}
     assert "Yes, delete Boss Lee" in ada.get(f"{USERS}/{boss.id}/delete").text
+
+
+def test_how_long_it_can_be_undone_follows_the_apps_hold(ada: Browser, house: House, kim: User) -> None:
+    for hold, words in ((1, "You can undo it for one second."), (0, None)):
+        with house.db.writing() as session:
+            app = session.exec(select(Connector)).one()
+            connectors.settle(session, app.tenant_id, app.id or 0, {"hold_seconds": hold}, "ada", house.now())
+        shown = ada.get(f"{USERS}/{kim.id}/delete").text
+        assert re.findall(r"You can undo it for [^.]+\.", shown) == ([words] if words else [])
 
 
 def test_disabling_and_enabling_again(ada: Browser, house: House, kim: User) -> None:
