@@ -71,9 +71,9 @@ class Resting(SCIMException):
 class Service(ScimService):
     """The library's protocol, with what a token may do, no body larger than ours, and the plain answers made directly."""
 
-    def __init__(self, provider: ScimProvider, *, secret: bytes) -> None:
-        super().__init__(provider, secret=secret)
-        self._shapes = scim.shapes(provider)
+    def __init__(self, described: ScimProvider, *, secret: bytes) -> None:
+        super().__init__(described, secret=secret)
+        self._shapes = scim.shapes(described)
         self._kept = tuple(self._bound())
 
     def _bound(self) -> Iterator[Any]:

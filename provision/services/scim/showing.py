@@ -79,11 +79,11 @@ class Shown:
         }
 
 
-def shapes(provider: ScimProvider) -> dict[str, Shape]:
+def shapes(described: ScimProvider) -> dict[str, Shape]:
     """By resource type, what of it is returned."""
     found = {}
-    for kind in provider.resource_types:
-        model: Any = provider.model_for(kind)
+    for kind in described.resource_types:
+        model: Any = described.model_for(kind)
         extensions = frozenset(map(str, model.get_extension_models()))
         found[str(kind.name)] = Shape(str(kind.endpoint), str(model.__schema__), _plan(model, _OURS), extensions)
     return found
