@@ -137,13 +137,14 @@ def flood(given: argparse.Namespace, folder: Path) -> None:
                 told[status] += 1
 
     def watch() -> None:
+        first = time.perf_counter()
         while not over.wait(1.0):
             began = time.perf_counter()
             ask("GET", "/signin", "")
             signed_in.append(time.perf_counter() - began)
             memory.append(server.memory())
             if len(memory) % 10 == 0:
-                print(f"after {len(memory):4} s: {memory[-1]:.1f} MB", flush=True)
+                print(f"after {time.perf_counter() - first:4.0f} s: {memory[-1]:.1f} MB", flush=True)
 
     watching = threading.Thread(target=watch)
     watching.start()
@@ -160,7 +161,7 @@ def flood(given: argparse.Namespace, folder: Path) -> None:
     )
     print("answers: " + ", ".join(f"{number} x {status}" for status, number in sorted(told.items())))
     later = memory[len(memory) // 2 :]
-    grows = slope(later) * 60
+    grows = slope(later) * 60 * len(memory) / took
     print(
         f"memory: {memory[0]:.0f} MB at first, {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most; "
         f"second half: {max(later) - min(later):.1f} MB between least and most, {grows:+.1f} MB a minute by least squares: "
