@@ -157,7 +157,7 @@ def _remedy(row: Row | None) -> Remedy | None:
 
 def _operation(session: Session, row: Row | None) -> queue.Item | None:
     """The operation of a row as it stands now."""
-    if row is None or row.operation_id is None or row.app_id is None:
+    if row is None or row.operation_id is None or row.gone:
         return None
     return queue.one(session, g.tenant.id, house().kinds, row.operation_id)
 

@@ -120,6 +120,7 @@ def show(user: int) -> Response:
         moving=any(one.view in queue.MOVING for one in operations),
         fixed=fixed,
         decisions=decisions,
+        only_read={one.id for one in person.accounts if not house().kinds[one.kind].is_target},
         choices=[one for one in differs if one.choice is DriftChoice.OPEN],
         alone={(one.account_id, one.attribute): one for one in differs if one.choice is DriftChoice.ALONE},
         licences=licensed,

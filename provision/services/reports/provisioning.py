@@ -78,7 +78,7 @@ class Filter:
 class Row:
     """One thing that was done. ``user`` and ``app`` are as they were called then; ``text`` holds what else was noted.
 
-    ``app_id``: none when the app was removed since, or none was concerned.
+    ``app_id``: none when the app was removed since (``gone``), or none was concerned.
 
     ``people`` are names for the numbers among the values, where a whole export was asked for: ``#`` and number → name.
     """
@@ -101,6 +101,7 @@ class Row:
     operation_id: int | None
     ms: int | None
     people: Mapping[str, str] = field(default_factory=dict)
+    gone: bool = False
 
     @property
     def deed(self) -> Deed:
@@ -294,6 +295,7 @@ def _row(found: Any) -> Row:
         cycle_id=found["cycle_id"],
         operation_id=found["operation_id"],
         ms=found["ms"],
+        gone=found["connector_id"] is not None and found["app_id"] is None,
     )
 
 
