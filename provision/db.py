@@ -131,11 +131,14 @@ def reserve(session: Session, table: sa.Table, count: int, spent: sa.Table | Non
     ``spent``: rows that went on to there keep their numbers, so these are given to nobody else.
 
     Call it inside ``writing()`` only: SQLite has one writer, so the highest number stands still; PostgreSQL asks the
-    column's own sequence.
+    column's own sequence. Where a table says so, the numbers of deleted rows stay used on SQLite as well.
     """
     if session.get_bind().dialect.name == "sqlite":
         known = [one for one in (table, spent) if one is not None]
         highest = max(session.scalar(_highest(one)) or 0 for one in known)
+        if table.dialect_options["sqlite"]["autoincrement"]:
+            used = sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+            highest = max(highest, session.scalar(used, {"name": table.name}) or 0)
         return range(highest + 1, highest + 1 + count)
     sequence = f"{table.name}_id_seq"
     query = sa.text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)")

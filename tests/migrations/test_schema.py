@@ -9,8 +9,13 @@ from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
 import provision.core.tables  # noqa: F401
-from provision.db import Database
+from provision.core.tables import Account, Connector, Mapping
+from provision.db import Database, reserve
 from provision.house import House
+from tests import populate
+from tests.cast import Cast, Clock
+
+ACCOUNTS, CONNECTORS, MAPPINGS = (one.__table__ for one in (Account, Connector, Mapping))  # type: ignore[attr-defined]
 
 
 def test_the_migrated_schema_is_the_described_one(house: House) -> None:
@@ -63,4 +68,61 @@ def test_a_migration_that_breaks_leaves_the_old_schema(tmp_path: Path, monkeypat
     assert sa.inspect(db.engine).get_table_names() in ([], ["alembic_version"])
     db.migrate()
     assert "event_heads" in sa.inspect(db.engine).get_table_names()
+    db.close()
+
+
+def test_no_number_of_an_account_or_an_app_is_given_twice(house: House, cast: Cast, clock: Clock) -> None:
+    with house.db.writing() as session:
+        app = populate.app(session, cast.contoso, clock(), "First")
+        numbers = [populate.account(session, app, None, clock(), anchor=f"a{one}").id or 0 for one in range(3)]
+    with house.db.writing() as session:
+        session.execute(sa.delete(ACCOUNTS).where(ACCOUNTS.c.id == numbers[-1]))
+    with house.db.writing() as session:
+        assert min(reserve(session, ACCOUNTS, 2)) > numbers[-1]
+        row = populate.account(session, app, None, clock(), anchor="new")
+        assert (row.id or 0) > numbers[-1]
+        gone = populate.app(session, cast.contoso, clock(), "Second").id or 0
+        session.execute(sa.delete(MAPPINGS).where(MAPPINGS.c.connector_id == gone))
+        session.execute(sa.delete(CONNECTORS).where(CONNECTORS.c.id == gone))
+        session.flush()
+        assert (populate.app(session, cast.contoso, clock(), "Third").id or 0) > gone
+
+
+def test_the_copy_keeps_every_row_and_index_and_counts_on_behind_what_the_log_knows(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'old.db'}", lock_dir=tmp_path)
+    db.migrate("0022")
+    at = "2026-11-30 12:00:00.000000"
+    filled = [
+        "INSERT INTO tenants (id, slug, name, created_at) VALUES (1, 'contoso', 'Contoso', :at)",
+        "INSERT INTO connectors (id, tenant_id, kind, name, position, config, facts, features, approval, when_gone,"
+        " when_left, scope, state, mapping_version, absorbed_version, created_at) VALUES (3, 1, 'csv', 'HR', 0, '{}', '{}',"
+        " '{}', 'review', 'keep', 'disable', '{}', 'active', 1, 1, :at)",
+        *(
+            "INSERT INTO accounts (id, tenant_id, connector_id, name, situation, verdict, standing, observed, absorbed,"
+            f" stale) VALUES ({number}, 1, 3, 'kim{number}', 'unmatched', '{{}}', '{{}}', '{{\"a\": 1}}', '{{}}', 0)"
+            for number in (1, 5)
+        ),
+        "INSERT INTO events (id, tenant_id, sequence, at, actor, action, account_id, connector_id, outcome, detail_digest,"
+        " previous, hash) VALUES (1, 1, 1, :at, 'ada', 'account.linked', 9, 3, 'done', x'00', x'00', x'00')",
+    ]
+    with db.engine.connect().execution_options(provision_writes=True) as connection:
+        for statement in filled:
+            connection.execute(sa.text(statement), {"at": at})
+        connection.commit()
+
+    def seen() -> tuple[object, object]:
+        with db.engine.connect() as connection:
+            rows = connection.exec_driver_sql("SELECT id, name, observed FROM accounts ORDER BY id").all()
+            indexes = connection.exec_driver_sql(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name IN ('accounts', 'connectors')"
+            ).all()
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+            return rows, {(row.name, row.sql) for row in indexes if row.sql}
+
+    before = seen()
+    db.migrate()
+    assert seen() == before
+    with db.writing() as session:
+        assert list(reserve(session, ACCOUNTS, 1)) == [10]
+        assert list(reserve(session, CONNECTORS, 1)) == [4]
     db.close()

@@ -66,6 +66,10 @@ def ident() -> Any:
     return Field(default=None, sa_column=sa.Column(BIG, primary_key=True, autoincrement=True))
 
 
+LASTING = {"sqlite_autoincrement": True}
+"""For tables whose rows are deleted while the log goes on to speak of them: no number is given twice."""
+
+
 def tenant() -> Any:
     """The isolation border, part of every composite key below it."""
     return Field(sa_column=sa.Column(BIG, sa.ForeignKey("tenants.id"), nullable=False))

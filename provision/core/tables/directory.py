@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from provision.core.tables.columns import (
     BIG,
+    LASTING,
     closed,
     ident,
     json,
@@ -56,6 +57,7 @@ class Connector(SQLModel, table=True):
         closed("when_gone", WhenGone),
         closed("when_left", WhenLeft),
         closed("state", ConnectorState),
+        LASTING,
     )
 
     id: int | None = ident()
@@ -290,6 +292,7 @@ class Account(SQLModel, table=True):
         within("users", "user_id"),
         within("groups", "group_id"),
         closed("situation", Situation),
+        LASTING,
     )
 
     id: int | None = ident()
