@@ -399,11 +399,39 @@ def test_what_is_not_visible_yet_is_waited_for(desk: Desk) -> None:
 
 def test_deleting_what_is_gone_already_is_done(desk: Desk) -> None:
     jane = desk.present("jane")
+    desk.clock.forward(minutes=31)
     desk.there.people.clear()
     desk.leave(jane)
     desk.clock.forward(seconds=11)
     desk.drain()
     assert (desk.only(jane).state, desk.account(jane).situation) == (OperationState.DONE, Situation.GONE)
+
+
+@pytest.mark.parametrize("lag", [40, 600, 1700])
+def test_a_delete_behind_a_create_waits_until_the_account_can_be_seen(desk: Desk, lag: float) -> None:
+    """Believed at once, *not there* would leave somebody who left an account that nobody deletes any more."""
+    desk.there.lag = lag
+    jane = create(desk)
+    desk.leave(jane)
+    for _ in range(8):
+        desk.clock.forward(minutes=5)
+        desk.drain()
+    assert [operation.state for operation in desk.operations(jane)] == ["done", "done"]
+    assert desk.there.people == {}
+    assert not [detail.text for _, detail in desk.told("account.deleted") if "already" in detail.text]
+
+
+def test_deleting_soon_after_the_create_what_somebody_else_deleted_ends_within_the_half_hour(desk: Desk) -> None:
+    jane = create(desk)
+    desk.there.people.clear()
+    desk.leave(jane)
+    desk.clock.forward(seconds=11)
+    desk.drain()
+    assert (desk.only(jane).state, error_of(desk, jane)) == (OperationState.PENDING, "still_copying")
+    for _ in range(8):
+        desk.clock.forward(minutes=5)
+        desk.drain()
+    assert (desk.operations(jane)[-1].state, desk.account(jane).situation) == (OperationState.DONE, Situation.GONE)
 
 
 def test_a_bug_in_the_way_out_costs_itself_and_nobody_else(desk: Desk) -> None:

@@ -13,7 +13,7 @@ import structlog
 from sqlmodel import Session
 
 from provision.core.planning import settled as still_intended
-from provision.core.ports import Missing, Outcome, OutsideError, Refused
+from provision.core.ports import Outcome, OutsideError, Refused
 from provision.core.retry import Act, Decision, decide
 from provision.core.vocabulary import OperationKind, OperationState
 from provision.services.outbox.claiming import Claimed
@@ -123,14 +123,14 @@ def back(work: Settlement, one: Result, decision: Decision, why: Mapping[str, An
 
 
 def _not_done(work: Settlement, one: Result) -> None:
-    if one.kind is OperationKind.DELETE and isinstance(one.error, Missing):
-        _already_gone(work, one)
-        return
     if not getattr(one.error, "sent", False):
         work.not_there(one)
     since = one.account["sent_at"]
     age = None if since is None else (work.now - since).total_seconds()
     decision = decide(one.error, one.kind, one.claimed.attempt, age, chance=work.chance)
+    if decision.act is Act.GONE and one.kind is OperationKind.DELETE:
+        _already_gone(work, one)
+        return
     _FOLLOWING[decision.act](work, one, decision)
 
 
