@@ -155,6 +155,14 @@ def for_update(session: Session, query: Any) -> Any:
     return query if session.get_bind().dialect.name == "sqlite" else query.with_for_update()
 
 
+def for_pointing(session: Session, query: Any) -> Any:
+    """Keep the rows a query returns from being deleted until the transaction ends, which will point at them.
+
+    That is what PostgreSQL does by itself when it is too late to leave somebody out: others may read and change them.
+    """
+    return query if session.get_bind().dialect.name == "sqlite" else query.with_for_update(read=True, key_share=True)
+
+
 def unlocked(session: Session, query: Any) -> Any:
     """Lock the rows a query returns, leaving out what somebody else holds; SQLite's writer is alone anyhow."""
     return query if session.get_bind().dialect.name == "sqlite" else query.with_for_update(skip_locked=True)

@@ -41,6 +41,7 @@ def _say(name: str, seen: Forgotten, done: bool) -> None:
     gone = [f"{seen.accounts} accounts as known here", f"{seen.imports} imports", "settings and mapping"]
     gone += ["the credential"] * seen.secret + [f"{seen.tokens} tokens"] * bool(seen.tokens)
     gone += ["the uploaded file"] * seen.file
+    gone += [f"what became of {seen.doubtful} changes that could not be looked up"] * bool(seen.doubtful)
     say(f"{'Forgotten' if done else 'Would be forgotten'}: {', '.join(gone)}.")
     if done:
         say(f"{name} is removed here.")

@@ -6,7 +6,7 @@ that nobody else gets it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,11 +27,14 @@ from provision.core.tables import (
 from provision.core.tables import (
     Mapping as MappingRow,
 )
-from provision.core.vocabulary import UNFINISHED_CYCLES
+from provision.core.vocabulary import UNFINISHED_CYCLES, OperationState
+from provision.db import for_update
 from provision.services import connectors, events, outbox, tokens
 from provision.services.errors import Conflict
 from provision.services.outbox.reckoning import IN_FLIGHT, WAITING
 
+FINDING_OUT = timedelta(minutes=30)
+"""For so long what became of something sent is waited for; an app that answers no more would otherwise stay for ever."""
 _GOING: tuple[Any, ...] = (Drift, Operation, Cycle, MappingRow, Token, ConsentFlow, UploadedFile, Account)
 """What knows of an app, in an order in which nothing points at what is gone."""
 
@@ -39,7 +42,8 @@ _GOING: tuple[Any, ...] = (Drift, Operation, Cycle, MappingRow, Token, ConsentFl
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """How much an app holds. ``people``: whose account there is known here; ``groups``: brought by it; ``waiting`` and
-    ``flying``: operations that still wait, or are on their way together with passwords that are being set."""
+    ``flying``: operations that still wait, or are on their way together with passwords that are being set; ``doubtful``:
+    those of which nobody could find out for long what became of them."""
 
     people: int
     accounts: int
@@ -48,6 +52,7 @@ class Forgotten:
     imports: int
     waiting: int
     flying: int
+    doubtful: int
     importing: bool
     file: bool
     secret: bool
@@ -84,6 +89,7 @@ def remove(session: Session, tenant_id: int, connector_id: int, actor: str, now:
     seen = _counted(session, row, now)
     if seen.obstacle:
         raise Conflict(seen.obstacle, app=row.name, number=seen.flying or seen.waiting)
+    _must_be_free(session, row, now)
     told = _told(session, row, seen, actor, now)
     kept = RemovedConnector(
         id=connector_id, tenant_id=tenant_id, name=row.name, kind=row.kind, removed_at=now, removed_by=actor
@@ -106,6 +112,15 @@ def removed(session: Session, tenant_id: int) -> list[RemovedConnector]:
     return list(session.exec(query.order_by(col(RemovedConnector.removed_at).desc(), col(RemovedConnector.id).desc())))
 
 
+def _must_be_free(session: Session, row: Connector, now: datetime) -> None:
+    """Whoever sets a password there locks the account first, so the accounts are locked before they are believed."""
+    own = (Account.tenant_id == row.tenant_id, Account.connector_id == row.id)
+    locked = for_update(session, select(Account.busy_until).where(*own).order_by(col(Account.id)))
+    busy = sum(until is not None and until > now for until in session.exec(locked))
+    if busy:
+        raise Conflict("app_in_flight", app=row.name, number=busy)
+
+
 def _counted(session: Session, row: Connector, now: datetime) -> Forgotten:
     def count(table: Any, *conditions: Any) -> int:
         mine = (table.tenant_id == row.tenant_id, *conditions)
@@ -114,6 +129,9 @@ def _counted(session: Session, row: Connector, now: datetime) -> Forgotten:
     def own(table: Any, *conditions: Any) -> int:
         return count(table, table.connector_id == row.id, *conditions)
 
+    asked = sa.func.coalesce(Operation.sent_at, Operation.created_at) > now - FINDING_OUT
+    moves = sa.or_(col(Operation.state) == OperationState.RUNNING, asked, col(Operation.lease_until) > now)
+    flying = own(Operation, col(Operation.state).in_(IN_FLIGHT), moves)
     return Forgotten(
         people=own(Account, col(Account.user_id).is_not(None)),
         accounts=own(Account),
@@ -121,7 +139,8 @@ def _counted(session: Session, row: Connector, now: datetime) -> Forgotten:
         tokens=sum(tokens.valid(one, now) for one in tokens.of(session, row.tenant_id, row.id or 0)),
         imports=own(Cycle, col(Cycle.state).not_in(UNFINISHED_CYCLES)),
         waiting=own(Operation, col(Operation.state).in_(WAITING)),
-        flying=own(Operation, col(Operation.state).in_(IN_FLIGHT)) + own(Account, col(Account.busy_until) > now),
+        flying=flying + own(Account, col(Account.busy_until) > now),
+        doubtful=own(Operation, col(Operation.state).in_(IN_FLIGHT)) - flying,
         importing=bool(own(Cycle, col(Cycle.state).in_(UNFINISHED_CYCLES))),
         file=bool(own(UploadedFile)),
         secret=row.secret is not None,
@@ -133,6 +152,7 @@ def _told(session: Session, row: Connector, seen: Forgotten, actor: str, now: da
     names = {"app": row.name}
     ended = [one for one in tokens.of(session, row.tenant_id, row.id or 0) if tokens.valid(one, now)]
     text: Mapping[str, Any] = {"people": seen.people, "accounts": seen.accounts, "imports": seen.imports}
+    text = {**text, "doubtful": seen.doubtful} if seen.doubtful else text
     before = {"name": row.name, "kind": row.kind, **row.config}
     return [
         *(

@@ -1,6 +1,8 @@
 """Removing an app: what is forgotten, what stays, and what stands in the way."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +17,7 @@ from provision.services import connectors, cycles, outbox, removing, reports, to
 from provision.services.errors import Conflict, NotFound
 from tests import populate
 from tests.cast import Cast, Clock
+from tests.services.outgoing import Desk
 
 
 @pytest.fixture
@@ -185,6 +188,29 @@ def test_what_is_on_its_way_stands_in_the_way_and_cannot_be_cancelled(
     assert session.get(Connector, app.id) is not None
 
 
+@pytest.mark.parametrize("values", [{}, {"lease_until": timedelta(minutes=29)}])
+def test_what_cannot_be_looked_up_for_long_stands_in_the_way_no_more(
+    session: Session, cast: Cast, clock: Clock, app: Connector, values: dict[str, timedelta]
+) -> None:
+    number, until = app.id or 0, {name: clock() + after for name, after in values.items()}
+    operate(session, account_of(session, app), clock, OperationState.UNKNOWN, **until)
+    with pytest.raises(Conflict):
+        removing.remove(session, cast.contoso, number, "ada", clock() + timedelta(minutes=29))
+    seen = removing.remove(session, cast.contoso, number, "ada", clock() + timedelta(minutes=31))
+    assert (seen.flying, seen.doubtful, left(session, number)) == (0, 1, {})
+
+
+@pytest.mark.parametrize("state", [OperationState.RUNNING, OperationState.UNKNOWN])
+def test_what_is_sent_or_looked_up_right_now_stands_in_the_way_however_old(
+    session: Session, cast: Cast, clock: Clock, app: Connector, state: OperationState
+) -> None:
+    later = clock() + timedelta(hours=2)
+    operate(session, account_of(session, app), clock, state, lease_until=later + timedelta(minutes=1))
+    with pytest.raises(Conflict) as refused:
+        removing.remove(session, cast.contoso, app.id or 0, "ada", later)
+    assert refused.value.code == "app_in_flight"
+
+
 def test_a_password_that_is_being_set_stands_in_the_way_for_as_long(
     session: Session, cast: Cast, clock: Clock, app: Connector
 ) -> None:
@@ -235,3 +261,56 @@ def test_people_are_edited_and_moved_afterwards_and_nothing_is_sent_there(
         cycles.request(session, cast.contoso, app.id or 0, "ada", clock())
     assert session.exec(select(Cycle)).all() == []
     assert session.exec(select(Account).where(Account.situation == Situation.LINKED)).all() == []
+
+
+def together(house: House, first: Callable[[Session], object], second: Callable[[Session], Any]) -> Future[Any]:
+    """Two writers: the second one begins while the first one's transaction is still open."""
+
+    def other() -> Any:
+        with house.db.writing() as session:
+            return second(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with house.db.writing() as session:
+            first(session)
+            later = pool.submit(other)
+            wait([later], timeout=0.3)
+        return later
+
+
+def test_an_edit_that_meets_a_removal_is_kept(house: House, cast: Cast, clock: Clock) -> None:
+    desk = Desk(house, cast.contoso, clock)
+    jane = desk.present("jane")
+    done = together(
+        house,
+        lambda session: removing.remove(session, cast.contoso, desk.app, "ada", clock()),
+        lambda session: users.edit(session, cast.contoso, jane, {"given_name": "Janet"}, desk.order()),
+    )
+    assert done.result().effects == []
+
+
+def test_a_removal_that_meets_an_edit_waits_for_it_and_is_refused(house: House, cast: Cast, clock: Clock) -> None:
+    desk = Desk(house, cast.contoso, clock)
+    jane = desk.present("jane")
+    refused = together(
+        house,
+        lambda session: users.edit(session, cast.contoso, jane, {"given_name": "Janet"}, desk.order()),
+        lambda session: removing.remove(session, cast.contoso, desk.app, "ada", clock()),
+    )
+    with pytest.raises(Conflict, match="app_has_open"):
+        refused.result()
+
+
+def test_a_removal_that_meets_a_password_is_refused(house: House, cast: Cast, clock: Clock) -> None:
+    desk = Desk(house, cast.contoso, clock)
+    jane = desk.present("jane")
+    until = clock() + timedelta(minutes=2)
+    refused = together(
+        house,
+        lambda session: session.execute(
+            sa.update(Account).where(col(Account.user_id) == jane).values(busy_until=until)
+        ),
+        lambda session: removing.remove(session, cast.contoso, desk.app, "ada", clock()),
+    )
+    with pytest.raises(Conflict, match="app_in_flight"):
+        refused.result()

@@ -71,7 +71,7 @@ def retry(session: Session, tenant_id: int, ids: Collection[int], order: Order) 
     for connector_id, account_ids in fresh.items():
         forgotten = sa.update(ACCOUNTS).where(among(session, ACCOUNTS.c.id, account_ids)).values(declined=None)
         session.execute(forgotten)
-        for app in apps(session, tenant_id, order.kinds, connector_id):
+        for app in apps(session, tenant_id, order.kinds, connector_id, keep=True):
             effects = enqueue_accounts(session, app, account_ids, order)
             going += [effect.operation_id for effect in effects if effect.operation_id is not None]
     _tell(session, tenant_id, found, "operation.retried", order.actor, order.now)

@@ -98,7 +98,7 @@ def enqueue(
     """
     session.flush()
     effects: list[Effect] = []
-    for app in apps(session, tenant_id, order.kinds, connector_id):
+    for app in apps(session, tenant_id, order.kinds, connector_id, keep=True):
         if app.id == but_not:
             continue
         rows = accounts(session, app, among(session, ACCOUNTS.c.user_id, set(user_ids)), lock=True)
@@ -116,7 +116,7 @@ def enqueue_groups(
         return []
     session.flush()
     effects: list[Effect] = []
-    for app in apps(session, tenant_id, order.kinds, connector_id, groups=True):
+    for app in apps(session, tenant_id, order.kinds, connector_id, groups=True, keep=True):
         rows = accounts(session, app, among(session, ACCOUNTS.c.group_id, set(ids)), lock=True)
         known = {row["group_id"] for row in rows}
         rows += [blank_group(number) for number in sorted(set(ids) - known)]

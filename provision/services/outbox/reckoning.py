@@ -28,7 +28,7 @@ from provision.core.vocabulary import (
     WhenLeft,
     key,
 )
-from provision.db import among, for_update
+from provision.db import among, for_pointing, for_update
 from provision.services import mappings
 from provision.services.outbox.gathering import gatherings
 
@@ -171,13 +171,22 @@ def _takes_groups(spec: Any, connector: Connector) -> bool:
 
 
 def apps(
-    session: Session, tenant_id: int, kinds: Mapping[Any, Any], only: int | None = None, *, groups: bool = False
+    session: Session,
+    tenant_id: int,
+    kinds: Mapping[Any, Any],
+    only: int | None = None,
+    *,
+    groups: bool = False,
+    keep: bool = False,
 ) -> list[App]:
-    """The apps of a tenant to which anything can be carried, in their order; ``groups``: those that groups follow to."""
+    """The apps of a tenant to which anything can be carried, in their order; ``groups``: those that groups follow to;
+    ``keep``: none of them is removed before this transaction ends, and one that is being removed is none.
+    """
     query = select(Connector).where(Connector.tenant_id == tenant_id)
     if only is not None:
         query = query.where(Connector.id == only)
-    rows = session.exec(query.order_by(col(Connector.position), col(Connector.id))).all()
+    query = query.order_by(col(Connector.position), col(Connector.id))
+    rows = session.exec(for_pointing(session, query) if keep else query).all()
     wanted = (row for row in rows if not groups or _takes_groups(kinds[row.kind], row))
     return [app_of(session, row, kinds) for row in wanted if kinds[row.kind].is_target]
 
