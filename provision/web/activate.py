@@ -119,8 +119,7 @@ def handed() -> Response:
     result = activation.hand_pass(house().ways(), _token())
     if result.handed is not None and bearer is not None:
         shown = page("activate/handed.html", **_common(bearer), handed=result.handed, minutes=activation.PASS_MINUTES)
-        shown.delete_cookie(_cookie())
-        return shown
+        return _forgetting(shown)
     answer = _told(bearer, result, ())
     _wait()
     return answer
@@ -260,7 +259,11 @@ def _finished(bearer: Bearer, result: Redeemed | None = None) -> Response:
         "code": result.code if result else None,
         "contact": bearer.contact,
     }
-    response = make_response(redirect(url_for("activate.done"), 303))
+    return _forgetting(make_response(redirect(url_for("activate.done"), 303)))
+
+
+def _forgetting(response: Response) -> Response:
+    """Let this browser forget the link. Over https it takes that only if it is said as securely as the cookie was set."""
     response.delete_cookie(_cookie(), path="/", secure=house().settings.secure, httponly=True, samesite="Lax")
     return response
 

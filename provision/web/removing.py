@@ -51,7 +51,7 @@ def cancel(app: int) -> Response:
     try:
         with house().db.writing() as session:
             number = removing.cancel_open(
-                session, g.tenant.id, app, int(shown) if shown.isdecimal() else -1, g.actor, g.now
+                session, g.tenant.id, app, int(shown) if shown.isdecimal() and len(shown) < 10 else -1, g.actor, g.now
             )
     except ServiceError as error:
         with house().db.reading() as session:

@@ -40,6 +40,15 @@ def test_a_new_app_may_do_nothing_and_what_goes_out_is_reviewed(row: Connector) 
     assert not connectors.connected(row)
 
 
+def test_a_new_app_behind_the_last_rank_takes_the_last_rank_too(
+    session: Session, house: House, cast: Cast, app: int
+) -> None:
+    connectors.settle(session, cast.contoso, app, {"position": 1000}, "ada", house.now())
+    given = ("csv", "HR file", {}, None, "ada", house.now())
+    made = connectors.add(session, house.vault, cast.contoso, house.kinds, *given)
+    assert connectors.Settled.now(made).position == 1000
+
+
 def test_A_12_a_new_app_begins_with_the_rows_of_its_kind(session: Session, cast: Cast, app: int) -> None:
     rows = {row.theirs: row.ours for row in mappings.rows(session, cast.contoso, app)}
     assert rows == {

@@ -263,19 +263,24 @@ def test_people_are_edited_and_moved_afterwards_and_nothing_is_sent_there(
     assert session.exec(select(Account).where(Account.situation == Situation.LINKED)).all() == []
 
 
-def together(house: House, first: Callable[[Session], object], second: Callable[[Session], Any]) -> Future[Any]:
-    """Two writers: the second one begins while the first one's transaction is still open."""
-
-    def other() -> Any:
-        with house.db.writing() as session:
-            return second(session)
-
+def together(house: House, first: Callable[[Session], object], second: Callable[[], Any]) -> Future[Any]:
+    """The second one begins while the first one's transaction is still open."""
     with ThreadPoolExecutor(1) as pool:
         with house.db.writing() as session:
             first(session)
-            later = pool.submit(other)
+            later = pool.submit(second)
             wait([later], timeout=0.3)
         return later
+
+
+def written(house: House, deed: Callable[[Session], Any]) -> Callable[[], Any]:
+    """A deed in a transaction of its own."""
+
+    def done() -> Any:
+        with house.db.writing() as session:
+            return deed(session)
+
+    return done
 
 
 def test_an_edit_that_meets_a_removal_is_kept(house: House, cast: Cast, clock: Clock) -> None:
@@ -284,7 +289,7 @@ def test_an_edit_that_meets_a_removal_is_kept(house: House, cast: Cast, clock: C
     done = together(
         house,
         lambda session: removing.remove(session, cast.contoso, desk.app, "ada", clock()),
-        lambda session: users.edit(session, cast.contoso, jane, {"given_name": "Janet"}, desk.order()),
+        written(house, lambda at: users.edit(at, cast.contoso, jane, {"given_name": "Janet"}, desk.order())),
     )
     assert done.result().effects == []
 
@@ -295,7 +300,7 @@ def test_a_removal_that_meets_an_edit_waits_for_it_and_is_refused(house: House, 
     refused = together(
         house,
         lambda session: users.edit(session, cast.contoso, jane, {"given_name": "Janet"}, desk.order()),
-        lambda session: removing.remove(session, cast.contoso, desk.app, "ada", clock()),
+        written(house, lambda at: removing.remove(at, cast.contoso, desk.app, "ada", clock())),
     )
     with pytest.raises(Conflict, match="app_has_open"):
         refused.result()
@@ -310,7 +315,7 @@ def test_a_removal_that_meets_a_password_is_refused(house: House, cast: Cast, cl
         lambda session: session.execute(
             sa.update(Account).where(col(Account.user_id) == jane).values(busy_until=until)
         ),
-        lambda session: removing.remove(session, cast.contoso, desk.app, "ada", clock()),
+        written(house, lambda at: removing.remove(at, cast.contoso, desk.app, "ada", clock())),
     )
     with pytest.raises(Conflict, match="app_in_flight"):
         refused.result()

@@ -83,6 +83,25 @@ def test_over_https_the_cookie_is_bound_to_this_host(lobby: Lobby, house: House)
     sent = {"Origin": "null", "Host": "provision.example"}
     done = client.post("https://provision.example/activate", data=form, headers=sent)
     assert (done.status_code, done.location) == (303, "/activate/done")
+    assert [forgets(answer) for answer in (arrived, done)] == [False, True]
+
+
+def test_over_https_a_browser_that_was_shown_a_pass_forgets_the_link(lobby: Lobby, house: House) -> None:
+    lobby.choose(access_pass=True)
+    _, token = lobby.hire()
+    object.__setattr__(house, "settings", house.settings.changed(public_url="https://provision.example"))
+    client = create_app(house=house).test_client()
+    client.get(f"https://provision.example/activate/{token}")
+    page = client.get("https://provision.example/activate")
+    shown = client.post("https://provision.example/activate/handed", data={"proof": proof_in(page.text)})
+    assert shown.status_code == 200
+    assert forgets(shown)
+
+
+def forgets(answer: Any) -> bool:
+    """Whether a browser forgets the link by it: over https only what is Secure may touch this cookie."""
+    told = [set(one.split("; ")) for one in answer.headers.getlist("Set-Cookie") if one.startswith("__Host-act=")]
+    return any({"__Host-act=", "Max-Age=0", "Secure", "Path=/"} <= one for one in told)
 
 
 def test_the_page_shows_whose_link_it_is_and_masks_them(lobby: Lobby, visit: Callable[[], Visitor]) -> None:

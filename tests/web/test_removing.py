@@ -13,8 +13,8 @@ from provision.house import House
 from provision.services import removing
 from tests import populate
 from tests.cast import Browser, Cast, Clock
-from tests.services.test_removing import operate
-from tests.web.scim import Pusher
+from tests.services.test_removing import operate, together
+from tests.web.scim import USER, Pusher
 
 
 @pytest.fixture
@@ -152,3 +152,19 @@ def test_a_sign_in_by_a_token_of_a_removed_client_is_refused(house: House, cast:
         row = session.exec(select(Connector).where(Connector.kind == Kind.SCIM_SOURCE)).one()
         removing.remove(session, cast.contoso, row.id or 0, "ada", clock())
     assert client.get("/Users").status_code == 401
+
+
+def test_a_client_that_writes_while_its_app_is_removed_is_refused(
+    house: House, cast: Cast, clock: Clock, app: Any
+) -> None:
+    client = Pusher(app, house, cast.contoso, clock)
+    late = together(
+        house,
+        lambda session: removing.remove(session, cast.contoso, client.connector, "ada", clock()),
+        lambda: client.post("/Users", {"schemas": [USER], "userName": "jane@there.example"}),
+    )
+    assert late.result().status_code == 401
+
+
+def test_a_number_without_end_is_no_number(ada: Browser, app_id: int) -> None:
+    assert ada.post(page(app_id, "/cancel"), {"number": "9" * 5000}).status_code == 409

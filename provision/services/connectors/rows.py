@@ -24,6 +24,7 @@ _CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
 _REMOVED: sa.Table = tables.RemovedConnector.__table__  # type: ignore[attr-defined]
 GUESTS = "guests"
 NAME_LIMIT = 80
+LAST_POSITION = 1000
 _PLAIN = {
     "missing": "required",
     "string_type": "required",
@@ -325,7 +326,7 @@ def _next_position(session: Session, tenant_id: int) -> int:
     highest = session.scalar(
         sa.select(sa.func.max(col(Connector.position))).where(col(Connector.tenant_id) == tenant_id)
     )
-    return 0 if highest is None else int(highest) + 1
+    return 0 if highest is None else min(int(highest) + 1, LAST_POSITION)
 
 
 def _default_row(row: Connector, line: Any, position: int) -> tables.Mapping:

@@ -15,7 +15,7 @@ from provision.core import limits
 from provision.core.scoping import MOST, RULE, Condition, scope_of
 from provision.core.tables import Connector
 from provision.core.vocabulary import WhenGone, WhenLeft
-from provision.services.connectors.rows import GUESTS, get, judged, note
+from provision.services.connectors.rows import GUESTS, LAST_POSITION, get, judged, note
 
 
 def _whole(least: int, most: int, code: str, *, optional: bool = False) -> BeforeValidator:
@@ -45,7 +45,7 @@ class Settled(BaseModel):
     when_gone: WhenGone = WhenGone.KEEP
     when_left: WhenLeft = WhenLeft.DISABLE
     guests: Literal["import", "leave"] = "import"
-    position: Annotated[int, _whole(0, 1000, "position_unfit")] = 0
+    position: Annotated[int, _whole(0, LAST_POSITION, "position_unfit")] = 0
     rule: tuple[Condition, ...] = Field(default=(), max_length=MOST)
     hold_seconds: Annotated[int, _whole(0, limits.LONGEST_HOLD, "hold_unfit")] = limits.HOLD
     correlation: Annotated[str | None, Field(max_length=80)] = None

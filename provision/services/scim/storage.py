@@ -20,6 +20,7 @@ from scim2_models import (
     ResponseParameters,
     ScimProvider,
     SearchRequest,
+    UnauthorizedException,
     UniquenessException,
 )
 from scim2_server.storage import ScimStorage, SearchPage
@@ -83,7 +84,8 @@ class Accounts(ScimStorage):
         with (self.doors.writing if self.writes else self.doors.reading)() as session:
             if self.writes:
                 own = select(Connector.id).where(col(Connector.id) == self.client.connector_id)
-                session.exec(for_update(session, own)).one()
+                if session.exec(for_update(session, own)).first() is None:
+                    raise UnauthorizedException(detail="The app of this token was removed")
             self._open = session
             try:
                 yield
