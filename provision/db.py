@@ -125,20 +125,14 @@ class Database:
         self.engine.dispose()
 
 
-def reserve(session: Session, table: sa.Table, count: int, spent: sa.Table | None = None) -> range | list[int]:
+def reserve(session: Session, table: sa.Table, count: int) -> range | list[int]:
     """Numbers for ``count`` new rows, so that rows pointing at each other go in as two statements, not one by one.
-
-    ``spent``: rows that went on to there keep their numbers, so these are given to nobody else.
 
     Call it inside ``writing()`` only: SQLite has one writer, so the highest number stands still; PostgreSQL asks the
     column's own sequence. Where a table says so, the numbers of deleted rows stay used on SQLite as well.
     """
     if session.get_bind().dialect.name == "sqlite":
-        known = [one for one in (table, spent) if one is not None]
-        highest = max(session.scalar(_highest(one)) or 0 for one in known)
-        if table.dialect_options["sqlite"]["autoincrement"]:
-            used = sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name")
-            highest = max(highest, session.scalar(used, {"name": table.name}) or 0)
+        highest = session.scalar(_highest(table)) or 0
         return range(highest + 1, highest + 1 + count)
     sequence = f"{table.name}_id_seq"
     query = sa.text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)")
@@ -147,6 +141,8 @@ def reserve(session: Session, table: sa.Table, count: int, spent: sa.Table | Non
 
 @functools.cache
 def _highest(table: sa.Table) -> Any:
+    if table.dialect_options["sqlite"]["autoincrement"]:
+        return sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name").bindparams(name=table.name)
     return sa.select(sa.func.max(table.c.id))
 
 

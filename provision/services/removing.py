@@ -1,7 +1,6 @@
 """Removing an app: what would be forgotten, what stands in the way, and forgetting all of it in one transaction.
 
-Owns that the rows of an app go together. Nothing is sent anywhere; people, groups and the log stay, and the number is kept so
-that nobody else gets it.
+Owns that the rows of an app go together. Nothing is sent anywhere; people, groups and the log stay, and so does its name.
 """
 
 from collections.abc import Mapping

@@ -4,18 +4,21 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
 import provision.core.tables  # noqa: F401
-from provision.core.tables import Account, Connector, Mapping
+from provision.core.tables import Account, Connector, Cycle, Mapping, Operation
+from provision.core.vocabulary import CycleState, OperationKind, OperationState
 from provision.db import Database, reserve
 from provision.house import House
 from tests import populate
 from tests.cast import Cast, Clock
 
-ACCOUNTS, CONNECTORS, MAPPINGS = (one.__table__ for one in (Account, Connector, Mapping))  # type: ignore[attr-defined]
+TABLES = (Account, Connector, Cycle, Mapping, Operation)
+ACCOUNTS, CONNECTORS, CYCLES, MAPPINGS, OPERATIONS = (one.__table__ for one in TABLES)  # type: ignore[attr-defined]
 
 
 def test_the_migrated_schema_is_the_described_one(house: House) -> None:
@@ -31,6 +34,42 @@ def test_migrating_again_changes_nothing(house: House) -> None:
     house.db.migrate()
     assert house.db.revisions() == before
     assert before[0] == before[1]
+
+
+def test_a_filled_schema_goes_back_and_forth_and_is_the_same_again(house: House, cast: Cast, clock: Clock) -> None:
+    with house.db.writing() as session:
+        app = populate.app(session, cast.contoso, clock())
+        jane = populate.person(session, cast.contoso, clock(), "Jane", email="jane@contoso.example")
+        session.add(settled(populate.account(session, app, jane, clock(), anchor="a"), clock))
+        populate.cycle(session, app, clock(), CycleState.DONE)
+    before = shape(house)
+    for step in ("0024", "0023", "0018"):
+        command.downgrade(house.db._alembic(), step)
+        assert house.db.revisions()[0] == step
+    house.db.migrate()
+    assert shape(house) == before
+    with house.db.engine.connect() as connection:
+        counted = [
+            connection.scalar(sa.select(sa.func.count()).select_from(one)) for one in (ACCOUNTS, CYCLES, MAPPINGS)
+        ]
+        assert counted == [1, 1, len(populate.ROWS)]
+        context = MigrationContext.configure(connection, opts={"render_as_batch": house.db.is_sqlite})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def settled(account: Account, clock: Clock) -> Operation:
+    where = {"tenant_id": account.tenant_id, "connector_id": account.connector_id, "account_id": account.id}
+    given = {"kind": OperationKind.UPDATE, "created_by": "ada", "created_at": clock(), "due_at": clock()}
+    return Operation(**where, **given, state=OperationState.DONE)
+
+
+def shape(house: House) -> set[tuple[str, str]]:
+    """Every index with its condition, and of SQLite two tables as they were made."""
+    some = "type = 'index' OR name IN ('cycles', 'operations')"
+    files = f"SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND ({some})"
+    query = files if house.db.is_sqlite else "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+    with house.db.engine.connect() as connection:
+        return {(name, " ".join(text.replace('"', "").split())) for name, text in connection.execute(sa.text(query))}
 
 
 def test_no_row_of_a_tenant_can_point_into_another() -> None:
@@ -88,6 +127,19 @@ def test_no_number_of_an_account_or_an_app_is_given_twice(house: House, cast: Ca
         assert (populate.app(session, cast.contoso, clock(), "Third").id or 0) > gone
 
 
+def test_no_number_of_an_operation_or_an_import_is_given_twice(house: House, cast: Cast, clock: Clock) -> None:
+    with house.db.writing() as session:
+        app = populate.app(session, cast.contoso, clock(), "First")
+        account = populate.account(session, app, None, clock(), anchor="a")
+        operation = settled(account, clock)
+        session.add(operation)
+        cycle = populate.cycle(session, app, clock(), CycleState.DONE)
+        for table in (OPERATIONS, CYCLES):
+            session.execute(sa.delete(table))
+        assert min(reserve(session, OPERATIONS, 2)) > (operation.id or 0)
+        assert (populate.cycle(session, app, clock(), CycleState.DONE).id or 0) > (cycle.id or 0)
+
+
 def test_the_copy_keeps_every_row_and_index_and_counts_on_behind_what_the_log_knows(tmp_path: Path) -> None:
     db = Database(f"sqlite:///{tmp_path / 'old.db'}", lock_dir=tmp_path)
     db.migrate("0022")
@@ -102,8 +154,9 @@ def test_the_copy_keeps_every_row_and_index_and_counts_on_behind_what_the_log_kn
             f" stale) VALUES ({number}, 1, 3, 'kim{number}', 'unmatched', '{{}}', '{{}}', '{{\"a\": 1}}', '{{}}', 0)"
             for number in (1, 5)
         ),
-        "INSERT INTO events (id, tenant_id, sequence, at, actor, action, account_id, connector_id, outcome, detail_digest,"
-        " previous, hash) VALUES (1, 1, 1, :at, 'ada', 'account.linked', 9, 3, 'done', x'00', x'00', x'00')",
+        "INSERT INTO events (id, tenant_id, sequence, at, actor, action, account_id, connector_id, operation_id, cycle_id,"
+        " outcome, detail_digest, previous, hash)"
+        " VALUES (1, 1, 1, :at, 'ada', 'account.linked', 9, 3, 12, 6, 'done', x'00', x'00', x'00')",
     ]
     with db.engine.connect().execution_options(provision_writes=True) as connection:
         for statement in filled:
@@ -125,4 +178,6 @@ def test_the_copy_keeps_every_row_and_index_and_counts_on_behind_what_the_log_kn
     with db.writing() as session:
         assert list(reserve(session, ACCOUNTS, 1)) == [10]
         assert list(reserve(session, CONNECTORS, 1)) == [4]
+        assert list(reserve(session, OPERATIONS, 1)) == [13]
+        assert list(reserve(session, CYCLES, 1)) == [7]
     db.close()

@@ -89,7 +89,7 @@ class Connector(SQLModel, table=True):
 
 
 class RemovedConnector(SQLModel, table=True):
-    """An app that was removed: its number, which nobody gets again, and its name, for the log that still tells of it."""
+    """An app that was removed: its number and its name, for the log that still tells of it."""
 
     __tablename__ = "removed_connectors"
     __table_args__ = (sa.UniqueConstraint("tenant_id", "id"),)

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from provision.core.tables.columns import (
     BIG,
+    LASTING,
     closed,
     counter,
     flag,
@@ -48,6 +49,7 @@ class Cycle(SQLModel, table=True):
         within("connectors", "connector_id"),
         closed("kind", CycleKind),
         closed("state", CycleState),
+        LASTING,
     )
 
     id: int | None = ident()
@@ -112,6 +114,7 @@ class Operation(SQLModel, table=True):
         closed("kind", OperationKind),
         closed("state", OperationState),
         closed("asks", Asks),
+        LASTING,
     )
 
     id: int | None = ident()

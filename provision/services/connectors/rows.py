@@ -15,13 +15,11 @@ from sqlmodel import Session, col, select
 from provision.core import tables
 from provision.core.tables import Connector
 from provision.core.vocabulary import Approval, ConnectorState, Feature, Kind, key
-from provision.db import for_update, reserve
+from provision.db import for_update
 from provision.services import events
 from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
 from provision.vault import Vault
 
-_CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
-_REMOVED: sa.Table = tables.RemovedConnector.__table__  # type: ignore[attr-defined]
 GUESTS = "guests"
 NAME_LIMIT = 80
 LAST_POSITION = 1000
@@ -59,9 +57,7 @@ def add(  # noqa: PLR0913, PLR0917
     if secret is not None and not (kinds[kind].secret or kinds[kind].consents):
         raise Invalid({"secret": "secret_not_asked"}, kind=kinds[kind].label)
     settings = judged(kinds[kind].config, config)
-    (number,) = reserve(session, _CONNECTORS, 1, _REMOVED)
     row = Connector(
-        id=number,
         tenant_id=tenant_id,
         kind=str(kind),
         name=_free_name(session, tenant_id, name),
