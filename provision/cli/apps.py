@@ -13,7 +13,7 @@ from provision.cli.shown import dump, say, table
 from provision.core.tables import Connector
 from provision.core.vocabulary import Approval, Feature, Role, TokenScope
 from provision.services import connectors, operators, tenants, tokens
-from provision.services.errors import ServiceError
+from provision.services.errors import Invalid, ServiceError
 
 
 @click.group("tenant")
@@ -171,6 +171,9 @@ def app_edit(
         raise click.UsageError("Give a name or settings, or a new secret, or --forget-secret: one step at a time.")
     at_home, (owner, row) = house(), app(slug, name)
     at = (owner.id or 0, row.id or 0)
+    kind = at_home.kinds[row.kind]
+    if renewed and not (kind.secret or kind.consents):
+        raise Invalid({"secret": "secret_not_asked"}, kind=kind.label)
     if renewed:
         secret = _secret(secret_stdin, certificate) or b""
         writing, connect = at_home.db.writing, at_home.connect

@@ -62,3 +62,10 @@ def test_a_name_in_use_is_refused(connected: Command) -> None:
     connected("app", "add", "contoso", "csv", "--name", "HR")
     refused = connected("app", "edit", "contoso", "HR", "--name", "m365")
     assert (refused.status, "called" in refused.err) == (1, True)
+
+
+def test_a_secret_for_an_app_that_takes_none_is_refused_and_not_kept(connected: Command) -> None:
+    connected("app", "add", "contoso", "csv", "--name", "HR")
+    refused = connected("app", "edit", "contoso", "HR", "--secret-stdin", stdin="quiet-secret-value-41\n")
+    assert (refused.status, "proves itself in another way" in refused.err) == (1, True)
+    assert "connector.secret_set" not in events()

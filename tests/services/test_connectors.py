@@ -213,6 +213,15 @@ def test_a_stopped_app_that_only_imports_is_tried_by_itself_and_goes_on(house: H
     assert told[-1] == "connector.recovered"
 
 
+def test_an_app_that_somebody_paused_stays_paused_when_what_was_under_way_is_refused(
+    session: Session, cast: Cast, clock: Clock, app: int
+) -> None:
+    row = connectors.pause(session, cast.contoso, app, "ada", clock())
+    assert connectors.stop(row, Unauthorised("token_refused"), {}, clock()) == []
+    assert (row.state, row.reason, row.rests_until, row.stopped_at) == (ConnectorState.PAUSED, None, None, None)
+    assert connectors.due_again(session, clock()) == []
+
+
 def test_a_renewed_secret_lets_what_rested_go_on_at_once(house: House, cast: Cast, clock: Clock) -> None:
     app = office.connected(house, cast.contoso)
     with house.db.writing() as session:

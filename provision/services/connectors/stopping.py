@@ -17,7 +17,12 @@ from provision.services import events
 
 
 def stop(row: Connector, error: OutsideError, told: Mapping[str, Any], now: datetime) -> list[events.Entry]:
-    """Put it into quarantine, or let it wait longer if it is there already; what is to be written down, once per stop."""
+    """Put it into quarantine, or let it wait longer if it is there already; what is to be written down, once per stop.
+
+    One that somebody has paused stays so: let in again, it would go on by itself.
+    """
+    if row.state == ConnectorState.PAUSED:
+        return []
     if row.state == ConnectorState.QUARANTINED:
         row.rests_until = next_try(row, now)
         return []
