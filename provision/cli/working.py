@@ -73,13 +73,16 @@ def _carry_out(until_idle: bool, imports: bool) -> Counter[str]:
     with ThreadPoolExecutor(1, "cycles") as pool:
         try:
             reading = pool.submit(cycles.run_requested, ways) if imports else None
-            lanes.tend()
-            while (reading and not reading.done()) or (until_idle and (lanes.busy or _busy(imports))):
-                time.sleep(_LOOK)
-                if reading and reading.done():
+            while True:
+                read = reading is None or reading.done()
+                if reading and read:
                     reading.result()
-                    reading = pool.submit(cycles.run_requested, ways) if until_idle else None
                 lanes.tend()
+                if read and not (until_idle and (lanes.busy or _busy(imports))):
+                    break
+                time.sleep(_LOOK)
+                if reading and read:
+                    reading = pool.submit(cycles.run_requested, ways)
         except BaseException:
             ended.set()  # whoever is interrupted leaves the rest to the next one, at the last commit
             raise

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -128,6 +129,16 @@ def test_what_is_on_its_way_or_read_is_waited_for_and_said(
     assert "On their way to Payroll" in refused.text
     assert "Cancel all" not in refused.text
     assert there(house, app_id)
+
+
+def test_what_could_not_be_looked_up_for_long_is_said_to_be_forgotten(
+    house: House, clock: Clock, ada: Browser, app_id: int
+) -> None:
+    waits(house, clock, OperationState.UNKNOWN, sent_at=clock() - timedelta(hours=1))
+    text = ada.get(page(app_id)).text
+    assert "What became of one change there, which could not be looked up." in text
+    assert ada.post(page(app_id)).status_code == 303
+    assert not there(house, app_id)
 
 
 @pytest.mark.parametrize("tail", ["", "/cancel"])
