@@ -141,11 +141,8 @@ _BY_DIGEST = (
 
 
 def touch(session: Session, token_id: int, now: datetime) -> None:
-    """Note that a token was used; called once a minute at most."""
-    row = session.get(Token, token_id)
-    if row is not None:
-        row.used_at = now
-        session.add(row)
+    """Note that a token was used, if it is still there; called once a minute at most."""
+    session.execute(sa.update(Token).where(col(Token.id) == token_id).values(used_at=now))
 
 
 def _digest(text: str) -> bytes:
