@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 from flask import Flask
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
@@ -65,6 +66,13 @@ def signed() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed, "token_key", functools.cache(seed.token_key))
         yield
+
+
+@pytest.fixture(autouse=True)
+def loud() -> Iterator[None]:
+    """What one test's command did to the log is none of the next one's affair."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -195,8 +195,8 @@ class Watch:
             self.slot.set(page=0)
 
 
-def opened(clock: FastClock, settings: Settings | None = None) -> House:
-    """The house as a command opens it, but for its clock."""
+def opened(clock: FastClock, settings: Settings | None = None, *, serving: bool = False) -> House:
+    """The house as a command opens it, but for its clock; it keeps a log whether it serves or not."""
     settings = settings or Settings()
     logs.configure(settings.log_level)
     return factory.open_house(settings, now=clock)
