@@ -6,6 +6,7 @@ Owns making and dropping them; kills nothing and judges nothing.
 import json
 import os
 import random
+import re
 import select
 import shutil
 import signal
@@ -136,9 +137,12 @@ def _on_server(statement: str) -> None:
 
 
 def _spoken_url(server: subprocess.Popen[str]) -> str:
+    """Where it serves. Read past Python's buffer: a line that waits there would not be seen by ``select``."""
     assert server.stderr is not None
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if select.select([server.stderr], [], [], 0.5)[0] and "serves " in (line := server.stderr.readline()):
-            return line.partition("serves ")[2].partition(";")[0]
-    raise AssertionError("the sandbox does not come up")
+    until, said = time.monotonic() + PATIENCE, b""
+    while time.monotonic() < until and server.poll() is None:
+        if select.select([server.stderr], [], [], 0.5)[0]:
+            said += os.read(server.stderr.fileno(), 65536)
+        if found := re.search(rb"serves (\S+);", said):
+            return found[1].decode()
+    raise AssertionError(f"the sandbox does not come up: {said.decode()}")
