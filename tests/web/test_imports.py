@@ -239,7 +239,7 @@ def test_only_the_chosen_are_imported(ada: Browser, house: House, previewed: int
 def test_choosing_nothing_imports_nothing_and_says_so(ada: Browser, house: House, previewed: int) -> None:
     answer = ada.post(HERE, {"do": "chosen"})
     assert answer.status_code == 422
-    assert "No row was chosen" in answer.text
+    assert "Nothing was chosen" in answer.text
 
 
 def test_an_ignored_row_stays_out(ada: Browser, house: House, previewed: int) -> None:

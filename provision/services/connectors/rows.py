@@ -158,10 +158,11 @@ def of(session: Session, tenant_id: int) -> list[Connector]:
 
 
 def by_name_or_kind(session: Session, tenant_id: int, text: str) -> Connector:
-    """The app that a person means by its name, or by its kind when there is only one of it. Raises NotFound, Conflict."""
+    """The app that a person means: by its name, by its kind when there is only one of it, or by its number. Raises NotFound,
+    Conflict."""
     rows = of(session, tenant_id)
     named = [row for row in rows if row.name == text] or [row for row in rows if key(row.name) == key(text)]
-    found = named or [row for row in rows if row.kind == text]
+    found = named or [row for row in rows if row.kind == text] or [row for row in rows if str(row.id) == text]
     if not found:
         raise NotFound("no_such_app")
     if len(found) > 1:

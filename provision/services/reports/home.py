@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core.tables import Account, Connector, Cycle, User
-from provision.core.vocabulary import ConnectorState, CycleState, Feature, OperationState, Situation
+from provision.core.vocabulary import ConnectorState, CycleState, Feature, Lifecycle, OperationState, Situation
 from provision.services import cycles, drift, licences
 from provision.services.reports import queue
 
@@ -86,7 +86,8 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
     )
     latest = _latest(session, tenant_id)
     situations = _situations(session, tenant_id)
-    people = sa.select(sa.func.count()).select_from(User).where(col(User.tenant_id) == tenant_id)
+    here = (col(User.tenant_id) == tenant_id, col(User.lifecycle) != Lifecycle.LEFT)
+    people = sa.select(sa.func.count()).select_from(User).where(*here)
     drifted = drift.open_by_app(session, tenant_id)
     waiting = queue.by_app(session, tenant_id, now)
     short = licences.short(session, tenant_id)
