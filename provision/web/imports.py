@@ -178,7 +178,20 @@ def _review(session: Session, row: Connector, latest: Cycle | None, wanted: str)
         limit=PER_PAGE + 1,
     )
     more = found[PER_PAGE - 1].account_id if len(found) > PER_PAGE else None
-    return {"counts": counts, "rows": found[:PER_PAGE], "more": more, "begins": after_id == "0"}
+    onward = _onward(session, row) if counts.certain else []
+    return {"counts": counts, "rows": found[:PER_PAGE], "more": more, "begins": after_id == "0", "onward": onward}
+
+
+def _onward(session: Session, row: Connector) -> list[tuple[str, str]]:
+    """The other apps that follow what is imported here: each one's name, and whether that is shown to a person first."""
+    followed = (Feature.CREATE, Feature.EDIT)
+    return [
+        (one.name, one.approval)
+        for one in connectors.of(session, g.tenant.id)
+        if one.id != row.id
+        and house().kinds[one.kind].is_target
+        and any(connectors.switched_on(one, each) for each in followed)
+    ]
 
 
 def _again(error: ServiceError) -> Response:

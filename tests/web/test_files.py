@@ -12,10 +12,10 @@ from werkzeug.test import encode_multipart
 
 from provision.core import sheet
 from provision.core.tables import Connector, Cycle, Mapping, UploadedFile, User
-from provision.core.vocabulary import Owner
+from provision.core.vocabulary import Approval, Owner
 from provision.house import House
 from provision.services import connectors, cycles, mappings
-from tests import populate
+from tests import office, populate
 from tests.cast import Browser, Cast, Clock
 
 FILE = "Personal-Nr.;Vorname;Nachname;E-Mail\r\n1;Zoë;Ek;zoe@there.example\r\n2;Bo;Ås;bo@there.example\r\n"
@@ -291,3 +291,23 @@ def _imported(house: House, cast: Cast, clock: Clock, hr: int) -> dict[str, int]
         assert cycle is not None
         assert cycle.state == "done", cycle.error
         return dict(cycle.counts)
+
+
+@pytest.mark.parametrize(
+    ("approval", "word"), [("review", "once you approve it in the Queue"), ("automatic", "at once")]
+)
+def test_the_preview_names_the_apps_that_will_follow(
+    ada: Browser, hr: int, house: House, cast: Cast, clock: Clock, approval: str, word: str
+) -> None:
+    there = office.connected(house, cast.contoso)
+    _upload(ada, hr, FILE)
+    with house.db.writing() as session:
+        connectors.features(session, cast.contoso, hr, {"import": True}, None, "ada", clock())
+    ada.post(f"/t/contoso/imports?app={hr}", {"do": "preview"})
+    cycles.run_requested(house.ways())
+    assert "follows." not in ada.get(f"/t/contoso/imports?app={hr}").text
+    with house.db.writing() as session:
+        connectors.features(session, cast.contoso, there, {"create": True}, Approval(approval), "ada", clock())
+    page = ada.get(f"/t/contoso/imports?app={hr}").text
+    assert "<b>Office 365 follows.</b>" in page
+    assert word in page
