@@ -90,6 +90,7 @@ DEEDS: Mapping[str, Deed] = {
     "user.edited": Deed("change", "update", "Changed here: %(attributes)s"),
     "user.enabled": Deed("user", "active", "Enabled here"),
     "user.joined_group": Deed("change", "update", "Joined a group"),
+    "user.kept": Deed("change", "update", "Stays as it is here: %(app)s says something else"),
     "user.left": Deed("user", "left", "Left here, because the account in %(app)s is gone or inactive"),
     "user.parted_group": Deed("change", "update", "Taken out of a group"),
     "user.password_pushed": Deed("change", "update", "A password that %(app)s sent was set"),

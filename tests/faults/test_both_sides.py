@@ -99,7 +99,7 @@ class Pairs:
     def untold(self) -> list[tuple[str, str]]:
         """Whose value was given up, and stands in no entry of the log."""
         kept: dict[int, str] = {}
-        for event, detail in self.desk.told("user.updated"):
+        for event, detail in [*self.desk.told("user.updated"), *self.desk.told("user.kept")]:
             if event.user_id is not None:
                 kept[event.user_id] = kept.get(event.user_id, "") + repr((detail.text or {}).get("kept"))
         return [(anchor, value) for anchor, value in self.told if repr(value) not in kept.get(self.ids[anchor], "")]

@@ -158,7 +158,8 @@ def _change(
             case.person.origins.update(dict.fromkeys(moved, _origin(frame, now)))
             changed.append(case.person)
         text = {"kept": conflicts} if conflicts else {}
-        entries.append(_entry(frame, case, "user.updated", before=before, after=moved, text=text))
+        action = "user.updated" if moved else "user.kept"
+        entries.append(_entry(frame, case, action, before=before, after=moved, text=text))
     update(session, changed, moment(session, now))
     for case in back:
         assert case.person is not None  # noqa: S101 - whoever comes back was somebody

@@ -198,7 +198,7 @@ def _entry(
 ) -> events.Entry:
     return events.Entry(
         actor=frame.actor,
-        action="user.updated",
+        action="user.updated" if before or after else "user.kept",
         user_id=person.id,
         account_id=item.id,
         connector_id=frame.connector_id,

@@ -90,7 +90,7 @@ def test_an_edit_here_meanwhile_is_ours_and_the_other_one_is_told(desk: Desk, di
     directory.edit("r0", **{MANAGER: "third"})
     desk.run()
     assert boss_of(desk, "r0") == "other@there.example"
-    kept = [detail.text["kept"] for _, detail in desk.told("user.updated") if "kept" in detail.text]
+    kept = [detail.text["kept"] for _, detail in desk.told("user.kept")]
     assert kept == [{"manager_id": [desk.person("other").id, desk.person("third").id]}]
 
 

@@ -52,7 +52,8 @@ def test_where_both_moved_ours_is_kept_and_theirs_is_told_once(desk: Desk, direc
     desk.run()
     desk.run(full=True)
     assert desk.person("ann").surname == "Here"
-    ((_, detail),) = desk.told("user.updated")
+    assert desk.told("user.updated") == []
+    ((_, detail),) = desk.told("user.kept")
     assert detail.text["kept"] == {"surname": ["Here", "Elsewhere"]}
 
 
