@@ -1,7 +1,6 @@
 """From a link to a password that Microsoft 365 knows: every way this can go, on the real sandbox."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -224,7 +223,7 @@ class Clicks:
     def __init__(self, lobby: Lobby, token: str, password: str, hand: str = "h1") -> None:
         self.lobby, self.given = lobby, (token, password, hand)
         self.answers: list[activation.Redeemed] = []
-        self.waits = threading.Event()
+        self.waits, self.over = threading.Event(), threading.Event()
         self.threads: list[threading.Thread] = []
 
     def connect(self, row: Connector) -> Any:
@@ -237,12 +236,13 @@ class Clicks:
             assert self.waits.wait(60)
 
     def end(self) -> list[str | None]:
+        self.over.set()
         self.threads[0].join()
         return [one.code for one in self.answers]
 
     def _sleep(self, _seconds: float) -> None:
         self.waits.set()
-        time.sleep(0.01)
+        assert self.over.wait(60)
 
     def _again(self) -> None:
         token, password, hand = self.given

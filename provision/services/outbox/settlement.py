@@ -134,9 +134,8 @@ class Settlement:
     def block(self, one: Result, error: OutsideError) -> None:
         """Only a person, or a seat, can help; a newer edit that waits already is that help."""
         self.forget_name(one)
-        if one.claimed.operation["error"] != told(
-            error
-        ):  # what was tried again by itself, and met the same, is no news
+        # What was tried again by itself and met the same is no news.
+        if one.claimed.operation["error"] != told(error):
             self.tell(one, "operation.blocked", error)
         self.counts["blocked"] += 1
         if one.account["id"] in self.behind:
