@@ -31,10 +31,10 @@ def tenant(slug: str) -> Tenant:
 
 
 def app(slug: str, name: str) -> tuple[Tenant, Connector]:
-    """The app of a tenant that a command names by name or kind. Raises NotFound, Conflict."""
+    """The app of a tenant that a command names by name, kind or number. Raises NotFound, Conflict."""
     found = tenant(slug)
     with house().db.reading() as session:
-        return found, connectors.by_name_or_kind(session, found.id or 0, name)
+        return found, connectors.meant(session, found.id or 0, name)
 
 
 def pairs(settings: tuple[str, ...]) -> dict[str, str]:

@@ -123,7 +123,7 @@ def _protect(slug: str, who: str, name: str | None, as_json: bool, *, on: bool, 
 def _account(session: Session, tenant_id: int, user_id: int, name: str | None) -> int:
     query = select(Account).where(Account.tenant_id == tenant_id, Account.user_id == user_id)
     if name:
-        query = query.where(Account.connector_id == connectors.by_name_or_kind(session, tenant_id, name).id)
+        query = query.where(Account.connector_id == connectors.meant(session, tenant_id, name).id)
     found = session.exec(query).all()
     if not found:
         raise NotFound("no_such_account")

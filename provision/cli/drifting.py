@@ -34,7 +34,7 @@ def drift_(slug: str, answer: str | None, ids: tuple[int, ...], name: str | None
         _choose(owner.id or 0, Answer(answer), ids, as_json)
         return
     with house().db.reading() as session:
-        app = connectors.by_name_or_kind(session, owner.id or 0, name).id if name else None
+        app = connectors.meant(session, owner.id or 0, name).id if name else None
         choice = DriftChoice.ALONE if alone else DriftChoice.OPEN
         found = drift.listed(session, owner.id or 0, house().kinds, choice, app_id=app, limit=drift.MANY)
     rows = [{column: getattr(item, column) for column in _COLUMNS} for item in found]

@@ -129,7 +129,7 @@ def report(
 def _app(session: Session, tenant_id: int, name: str) -> int | None:
     """The app that is meant; by its name also one that was removed since. Raises NotFound, Conflict."""
     try:
-        return connectors.by_name_or_kind(session, tenant_id, name).id
+        return connectors.meant(session, tenant_id, name).id
     except NotFound:
         gone = next((one.id for one in removing.removed(session, tenant_id) if key(one.name) == key(name)), None)
         if gone is None:

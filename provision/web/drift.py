@@ -18,12 +18,11 @@ from provision.services.drift import Answer, Chosen
 from provision.services.errors import Conflict, NotFound, ServiceError
 from provision.services.reports.queue import seal
 from provision.web import guard
-from provision.web.page import after, house, page
+from provision.web.page import TYPED_ABOVE, after, house, page
 
 bp = Blueprint("drift", __name__)
 
 PER_PAGE = 50
-TYPED_ABOVE = 25
 
 
 @bp.get("/t/<tenant>/drift")

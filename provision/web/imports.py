@@ -14,12 +14,12 @@ from sqlmodel import Session
 
 from provision.core.remedies import Remedy, explain
 from provision.core.tables import Connector, Cycle
-from provision.core.vocabulary import UNFINISHED_CYCLES, CycleKind, CycleState, Decision, Feature, Role
+from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKind, CycleState, Decision, Feature, Role
 from provision.services import connectors, cycles, users
 from provision.services.cycles.preview import FILTERS
 from provision.services.errors import NotFound, ServiceError
 from provision.web import guard
-from provision.web.page import after, house, page, wants_part
+from provision.web.page import TYPED_ABOVE, after, house, page, wants_part
 from provision.web.provisioning import chosen
 
 bp = Blueprint("imports", __name__)
@@ -28,7 +28,6 @@ PER_PAGE = 50
 LISTED = 200
 """How many of a held list are shown; Allow is for all of them."""
 
-TYPED_ABOVE = 25
 PACES = (None, 15, 60, 240, 1440)
 
 
@@ -183,10 +182,11 @@ def _review(session: Session, row: Connector, latest: Cycle | None, wanted: str)
 
 
 def _onward(session: Session, row: Connector) -> list[tuple[str, str]]:
-    """The other apps that follow what is imported here: each one's name, and whether that is shown to a person first."""
+    """The other apps that follow what is imported here: each one's name, and *review* if that is shown to a person first,
+    *waits* while the app is stopped, else *automatic*."""
     followed = (Feature.CREATE, Feature.EDIT)
     return [
-        (one.name, one.approval)
+        (one.name, one.approval if one.state == ConnectorState.ACTIVE else "waits")
         for one in connectors.of(session, g.tenant.id)
         if one.id != row.id
         and house().kinds[one.kind].is_target

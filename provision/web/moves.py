@@ -21,11 +21,9 @@ from provision.services.users import Move, foreseeing
 from provision.services.users.finding import PROBLEMS
 from provision.web import guard, people
 from provision.web.forms import said
-from provision.web.page import after, house, page
+from provision.web.page import TYPED_ABOVE, after, house, page
 
 bp = Blueprint("moves", __name__)
-
-TYPED_ABOVE = 25
 
 
 @bp.get("/t/<tenant>/users/<int:user>/<how>")

@@ -22,6 +22,9 @@ from provision.services import drift
 from provision.services.reports import queue
 from provision.web import defence, faults, guard, tongues
 
+TYPED_ABOVE = 25
+"""Above so many, their number is typed before anything is taken away, allowed or forgotten."""
+
 _KEY = "provision"
 _LARGEST = 1024 * 1024
 _LARGER = {"files.upload": 11 * 1024 * 1024, "settings.logo": 4 * 1024 * 1024}

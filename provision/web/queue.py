@@ -18,12 +18,11 @@ from provision.services.errors import Conflict, NotFound, ServiceError
 from provision.services.reports import queue
 from provision.services.reports.queue import ASKING, MOVING, VIEWS, Change, Item, View
 from provision.web import guard
-from provision.web.page import after, house, page
+from provision.web.page import TYPED_ABOVE, after, house, page
 
 bp = Blueprint("queue", __name__)
 
 PER_PAGE = 50
-TYPED_ABOVE = 25
 _ANSWERS = ("approve", "decline", "cancel", "retry")
 
 

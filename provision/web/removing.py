@@ -13,11 +13,9 @@ from provision.core.vocabulary import Role
 from provision.services import connectors, removing
 from provision.services.errors import ServiceError
 from provision.web import guard
-from provision.web.page import after, house, page
+from provision.web.page import TYPED_ABOVE, after, house, page
 
 bp = Blueprint("removing", __name__)
-
-TYPED_ABOVE = 25
 
 
 @bp.get("/t/<tenant>/apps/<int:app>/remove")

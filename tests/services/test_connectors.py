@@ -101,19 +101,19 @@ def test_someone_elses_app_is_not_there(session: Session, cast: Cast, app: int) 
 
 @pytest.mark.parametrize("text", ["Office 365", "office 365", "microsoft365"])
 def test_an_app_is_meant_by_its_name_or_its_kind(session: Session, cast: Cast, app: int, text: str) -> None:
-    assert connectors.by_name_or_kind(session, cast.contoso, text).id == app
+    assert connectors.meant(session, cast.contoso, text).id == app
 
 
 def test_an_app_is_meant_by_its_number_too_in_its_own_tenant(session: Session, cast: Cast, app: int) -> None:
-    assert connectors.by_name_or_kind(session, cast.contoso, str(app)).id == app
+    assert connectors.meant(session, cast.contoso, str(app)).id == app
     with pytest.raises(NotFound):
-        connectors.by_name_or_kind(session, cast.fabrikam, str(app))
+        connectors.meant(session, cast.fabrikam, str(app))
 
 
 def test_a_kind_that_two_apps_have_names_neither(house: House, cast: Cast, app: int) -> None:
     office.added(house, cast.contoso, name="Second")
     with house.db.reading() as session, pytest.raises(Conflict):
-        connectors.by_name_or_kind(session, cast.contoso, "microsoft365")
+        connectors.meant(session, cast.contoso, "microsoft365")
 
 
 # -- Secrets ---------------------------------------------------------------------------------------------------------------

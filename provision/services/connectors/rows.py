@@ -157,7 +157,7 @@ def of(session: Session, tenant_id: int) -> list[Connector]:
     return list(session.exec(query.order_by(col(Connector.position), col(Connector.id))))
 
 
-def by_name_or_kind(session: Session, tenant_id: int, text: str) -> Connector:
+def meant(session: Session, tenant_id: int, text: str) -> Connector:
     """The app that a person means: by its name, by its kind when there is only one of it, or by its number. Raises NotFound,
     Conflict."""
     rows = of(session, tenant_id)
