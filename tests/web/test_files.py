@@ -293,21 +293,32 @@ def _imported(house: House, cast: Cast, clock: Clock, hr: int) -> dict[str, int]
         return dict(cycle.counts)
 
 
-@pytest.mark.parametrize(
-    ("approval", "word"), [("review", "once you approve it in the Queue"), ("automatic", "at once")]
-)
+FOLLOWS = [
+    ("review", True, "once you approve it in the Queue"),
+    ("automatic", True, "and at once"),
+    ("automatic", False, "once that app goes on"),
+]
+
+
+@pytest.mark.parametrize(("approval", "runs", "word"), FOLLOWS)
 def test_the_preview_names_the_apps_that_will_follow(
-    ada: Browser, hr: int, house: House, cast: Cast, clock: Clock, approval: str, word: str
+    ada: Browser, hr: int, house: House, cast: Cast, clock: Clock, approval: str, runs: bool, word: str
 ) -> None:
-    there = office.connected(house, cast.contoso)
+    there = office.connected(house, cast.contoso, name="Office <b>365")
+    office.added(house, cast.fabrikam, name="Of Fabrikam")
     _upload(ada, hr, FILE)
     with house.db.writing() as session:
         connectors.features(session, cast.contoso, hr, {"import": True}, None, "ada", clock())
+        for each in connectors.of(session, cast.fabrikam):
+            each.features = {**each.features, "create": True, "edit": True}
     ada.post(f"/t/contoso/imports?app={hr}", {"do": "preview"})
     cycles.run_requested(house.ways())
     assert "follows." not in ada.get(f"/t/contoso/imports?app={hr}").text
     with house.db.writing() as session:
         connectors.features(session, cast.contoso, there, {"create": True}, Approval(approval), "ada", clock())
+        if not runs:
+            connectors.pause(session, cast.contoso, there, "ada", clock())
     page = ada.get(f"/t/contoso/imports?app={hr}").text
-    assert "<b>Office 365 follows.</b>" in page
+    assert "<b>Office &lt;b&gt;365 follows.</b>" in page
+    assert page.count("follows.") == 1
     assert word in page
