@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from provision.sandbox.graph.records import update_user
 from provision.sandbox.store import body_of, set_fact
-from tests.journeys.product import Product
-from tests.journeys.visitor import Visitor
+from tests.journeys.product import TENANT, Product
+from tests.journeys.visitor import Visitor, overflow
 
 pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
@@ -84,6 +84,28 @@ def test_a_hostile_search_stays_text(poisoned: Any, visit: Visit) -> None:
     page.get_by_label("Try it on one person").fill("<b>{{7*7}}")
     visitor.click("Show what saving would do")
     visitor.says("Nobody here is called “<b>{{7*7}}”.")
+
+
+@pytest.fixture(scope="module")
+def endless(product: Product, poisoned: Any) -> str:
+    """The address of somebody whose values have no place to break."""
+    values = {"display_name": "W" * 200, "title": "T" * 100, "department": "D" * 60}
+    given = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    who = ("--username", "endless", "--email", "endless@fjordvik.example", "--first", "Ingrid", "--last", "Solheim")
+    product.command("user", "add", TENANT, *who, *given)
+    return "endless@fjordvik.example"
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_value_without_end_stays_inside_the_window(poisoned: Any, endless: str, visit: Visit, width: int) -> None:
+    visitor = visit(poisoned, width=width)
+    page = visitor.open(f"users?q={endless}")
+    assert overflow(page) == []
+    person = str(page.locator("#rows tbody a").first.get_attribute("href")).rsplit("/", 1)[1]
+    for path in (f"users/{person}", f"users/{person}/edit", f"users/{person}/why", f"reports?who={endless}"):
+        page = visitor.open(path)
+        expect(page.locator("h1")).to_be_visible()
+        assert overflow(page) == [], path
 
 
 def test_files_taken_away_hold_no_formula(poisoned: Any, visit: Visit) -> None:
