@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from click.testing import CliRunner
 
 from provision import cli
@@ -16,6 +15,7 @@ from provision.factory import doors
 from provision.house import House
 from provision.sandbox import Sandbox
 from tests.databases import Databases
+from tests.fakes.scim import ScimServer
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,15 @@ def provision(
 
     yield run
     logging.getLogger().handlers[:] = before
-    structlog.reset_defaults()
+
+
+@pytest.fixture
+def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScimServer]:
+    """An application in the own network, as a second target."""
+    monkeypatch.setenv("PROVISION_PRIVATE_NETWORKS", "127.0.0.0/8")
+    server = ScimServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from tests.fakes.scim import TOKEN, ScimServer
 from tests.processes import Program
 
 ASK = (sys.executable, "-c", "from provision.factory import main; main()", "import", "contoso", "Payroll")
-
-
-@pytest.fixture
-def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScimServer]:
-    monkeypatch.setenv("PROVISION_PRIVATE_NETWORKS", "127.0.0.0/8")
-    server = ScimServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -15,14 +15,6 @@ from tests.fakes.scim import TOKEN, USER, ScimServer
 
 
 @pytest.fixture
-def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScimServer]:
-    monkeypatch.setenv("PROVISION_PRIVATE_NETWORKS", "127.0.0.0/8")
-    server = ScimServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def hub(connected: Command, there: ScimServer) -> Command:
     """Office 365 and a SCIM application, everything on and sent at once."""
     added = connected(
