@@ -81,6 +81,14 @@ class Site:
         for _ in range(number):
             self.office.edit()
 
+    def goes_on(self) -> bool:
+        """One more edit when nothing is on its way; false, for whoever waits for something else."""
+        # A server may have stopped a moment ago with the database in its hand: then whoever waits will see that.
+        with contextlib.suppress(sa.exc.OperationalError):
+            if not self.office.waiting():
+                self.edits(1)
+        return False
+
     def lead(self) -> None:
         """Be the next leader in this process: recover, then carry out all there is."""
         ways = replace(self.house.ways(), sleep=lambda seconds: time.sleep(seconds / SPEED))

@@ -113,9 +113,11 @@ def stand_still(place: Site, stops: int) -> int:
         server.start()
         place.until(server.appeared, server)
         while late < stops:
-            place.edits(4)
+            # Aimed first, and edited for as long as it takes: a quick server has carried out the edits before the next line
+            # here runs, and then nothing would bring it to that place any more.
             server.aim.at(SETTLING | STANDSTILL)
-            place.until(server.stopped, server)
+            place.edits(4)
+            place.until(lambda: server.stopped() or place.goes_on(), server)
             server.aim.at(0)
             assert server.slot is not None
             settled = server.slot.read()["settled"]
