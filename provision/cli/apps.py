@@ -165,26 +165,29 @@ def app_edit(
     forget_secret: bool,
     as_json: bool,
 ) -> None:
-    """Rename an app, connect it otherwise, or renew its secret. What does not work there is not kept."""
+    """Rename an app, connect it otherwise, or renew its secret. What does not work there is not kept.
+
+    An address on another server needs the secret again, in the same step: nothing shows it the one you entered before.
+    """
     given, renewed = pairs(settings), secret_stdin or certificate is not None
-    if sum((bool(given or called), renewed, forget_secret)) != 1:
-        raise click.UsageError("Give a name or settings, or a new secret, or --forget-secret: one step at a time.")
+    if forget_secret == bool(given or called or renewed):
+        raise click.UsageError("Give a name, settings or a new secret, or --forget-secret by itself.")
     at_home, (owner, row) = house(), app(slug, name)
     at = (owner.id or 0, row.id or 0)
     kind = at_home.kinds[row.kind]
     if renewed and not (kind.secret or kind.consents):
         raise Invalid({"secret": "secret_not_asked"}, kind=kind.label)
-    if renewed:
-        secret = _secret(secret_stdin, certificate) or b""
-        writing, connect = at_home.db.writing, at_home.connect
-        row = connectors.renew_secret(writing, connect, at_home.vault, *at, secret, ACTOR, at_home.now)
+    secret, ways = _secret(secret_stdin, certificate), (at_home.db.writing, at_home.connect, at_home.vault)
+    if secret is not None and not (given or called):
+        row = connectors.renew_secret(*ways, *at, secret, ACTOR, at_home.now)
     elif forget_secret:
         with at_home.db.writing() as session:
             row = connectors.remove_secret(session, *at, ACTOR, at_home.now())
     else:
-        ways = (at_home.db.writing, at_home.connect, *at, at_home.kinds)
         name, config = row.name if called is None else called, {**row.config, **given}
-        row = connectors.change(*ways, name=name, config=config, actor=ACTOR, now=at_home.now)
+        row = connectors.change(
+            *ways, *at, at_home.kinds, name=name, config=config, secret=secret, actor=ACTOR, now=at_home.now
+        )
     _print(*at, as_json, f"{row.name}: kept.")
 
 

@@ -8,7 +8,7 @@ from provision.connectors.credentials import Secret, parse_certificate, parse_se
 from provision.connectors.csv_file import SPEC as CSV
 from provision.connectors.http import Cloud, World
 from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, SecretAsked
-from provision.connectors.microsoft365.clouds import CLOUDS, portal
+from provision.connectors.microsoft365.clouds import CLOUDS, portal, shown_to
 from provision.connectors.microsoft365.config import Microsoft365Config
 from provision.connectors.microsoft365.consent import read_consent
 from provision.connectors.microsoft365.permissions import PASS_RIGHTS, PASSWORD_RIGHTS
@@ -42,6 +42,7 @@ KINDS: dict[str, KindSpec] = {
             read_consent=read_consent,
             about="People, licences and passwords of a Microsoft 365 tenant, after its administrator consents.",
             place="domain",
+            shown_to=shown_to,
             guests=True,
             recycles=True,
             # 3,000 writes in 150 seconds per application and tenant: https://learn.microsoft.com/graph/throttling-limits

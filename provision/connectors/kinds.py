@@ -56,9 +56,10 @@ class KindSpec:
     one that marks what we create, if the kind always has one. ``discover`` reads the schema from what a look at the
     application found (``Check.facts``) where each application has its own. ``about`` says in one sentence what the kind
     is for; ``place`` names the setting that says where the application is. ``secret`` is asked for together with the
-    settings; a kind that ``consents`` has its own page for that. A kind that is not ``pulled`` sends its changes by
-    itself; one with ``guests`` knows people from elsewhere as such, one that ``recycles`` keeps who was deleted for a
-    while; one with ``managers`` tells and takes who somebody reports to. ``advanced`` is what its folded settings are
+    settings; a kind that ``consents`` has its own page for that. ``shown_to`` tells from the settings which servers are
+    shown the secret: where that becomes another one, it is asked for again. A kind that is not ``pulled`` sends its
+    changes by itself; one with ``guests`` knows people from elsewhere as such, one that ``recycles`` keeps who was deleted
+    for a while; one with ``managers`` tells and takes who somebody reports to. ``advanced`` is what its folded settings are
     called. One that ``takes_file`` is given files by upload;
     ``whole`` tells from the settings whether a full walk shows everybody, so that absence means something.
 
@@ -85,6 +86,7 @@ class KindSpec:
     about: str = ""
     place: str = ""
     secret: SecretAsked | None = None
+    shown_to: Callable[[Mapping[str, Any]], frozenset[str]] = lambda _config: frozenset()
     pulled: bool = True
     guests: bool = False
     recycles: bool = False

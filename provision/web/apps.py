@@ -84,9 +84,11 @@ def save(app: int) -> Response:
     given = fields.entered(house().kinds[row.kind].config, request.form)
     name = request.form.get("app_name", "")
     try:
-        _change(app, name, {**row.config, **given})
+        _change(app, name, {**row.config, **given}, _again(row.config | given))
     except ServiceError as error:
-        return shown(row, {**row.config, **given, "app_name": name}, _problems(error), error.status)
+        at = {"credential_text": "secret_again"}
+        problems = {at.get(field, field): text for field, text in _problems(error).items()}
+        return shown(row, {**row.config, **given, "app_name": name}, problems, error.status)
     return after(url_for("apps.show", app=app), _("Saved."))
 
 
@@ -236,6 +238,7 @@ def shown(
         app_name=(values or {}).get("app_name", row.name),
         fields=fields.of(spec.config, values or row.config),
         errors=errors or {},
+        again="secret_again" in request.form or "secret_again" in (errors or {}),
         notes={name: _dated(told) for name, told in notes.items()},
         found=row.facts if row.facts_at else None,
         ends=_expiry(row),
@@ -298,15 +301,17 @@ def _add(kind: str, name: str, given: dict[str, Any]) -> Connector:
     return row
 
 
-def _change(app: int, name: str, given: dict[str, Any]) -> Connector:
+def _change(app: int, name: str, given: dict[str, Any], sealed: bytes | None) -> Connector:
     return connectors.change(
         house().db.writing,
         house().connect,
+        house().vault,
         g.tenant.id,
         app,
         house().kinds,
         name=name,
         config=given,
+        secret=sealed,
         actor=g.actor,
         now=house().now,
     )
@@ -320,10 +325,17 @@ def _asked(spec: Any) -> bytes | None:
     return _credential("secret")
 
 
-def _credential(kind: str) -> bytes:
+def _again(config: dict[str, Any]) -> bytes | None:
+    """The secret that was entered once more for another server, if it was asked for."""
+    if not request.form.get("secret_again", "").strip():
+        return None
+    return _credential(config.get("credential", "secret"), "secret_again")
+
+
+def _credential(kind: str, name: str = "credential_text") -> bytes:
     """What was pasted or uploaded, read and judged; an upload wins over the text beside it."""
     upload = request.files.get("file")
-    pasted = upload.read() if upload and upload.filename else request.form.get("credential_text", "").encode()
+    pasted = upload.read() if upload and upload.filename else request.form.get(name, "").encode()
     try:
         if kind == "certificate":
             passphrase = request.form.get("passphrase") or None

@@ -52,7 +52,7 @@ def test_a_new_secret_is_tried_before_the_old_one_goes(connected: Command, sandb
 
 
 @pytest.mark.parametrize(
-    "given", [(), ("--name", "New", "--forget-secret"), ("--set", "cloud"), ("--secret-stdin", "--set", "cloud=global")]
+    "given", [(), ("--name", "New", "--forget-secret"), ("--set", "cloud"), ("--secret-stdin", "--forget-secret")]
 )
 def test_one_step_at_a_time(connected: Command, given: tuple[str, ...]) -> None:
     assert connected(*EDIT, *given, stdin="x\n").status == 2

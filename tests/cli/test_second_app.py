@@ -178,3 +178,19 @@ def test_whom_an_app_is_for_is_said_previewed_and_planned(hub: Command, there: S
     refused = hub("app", "scope", "contoso", "Payroll", "--where", "shoe", "is", "42")
     assert refused.status == 1
     assert "no attribute shoe" in refused.err
+
+
+def test_another_server_is_shown_the_token_only_if_it_is_entered_again(hub: Command, there: ScimServer) -> None:
+    elsewhere = there.url.replace("127.0.0.1", "localhost")
+    before, calls = hub("app", "list", "contoso", "--json").json, len(there.calls)
+    refused = hub("app", "edit", "contoso", "Payroll", "--set", f"base_url={elsewhere}")
+    assert (refused.status, "shown to another server" in refused.err, "--secret-stdin" in refused.err) == (
+        1,
+        True,
+        True,
+    )
+    assert (hub("app", "list", "contoso", "--json").json, len(there.calls)) == (before, calls)
+    edit = ("app", "edit", "contoso", "Payroll", "--set", f"base_url={elsewhere}", "--secret-stdin", "--json")
+    assert hub(*edit, stdin="wrong\n").status == 1
+    assert hub("app", "list", "contoso", "--json").json == before
+    assert hub(*edit, stdin=f"{TOKEN}\n").json["config"]["base_url"] == elsewhere

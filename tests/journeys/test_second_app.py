@@ -87,6 +87,26 @@ def test_a_wrong_token_is_told_and_a_right_one_connects(imported: Any, visit: Vi
     inspect(visitor.page, "app-scim-connected")
 
 
+def test_another_server_is_not_shown_the_token_until_it_is_entered_again(
+    imported: Any, visit: Visit, there: ScimServer
+) -> None:
+    visitor, calls = visit(imported), len(there.calls)
+    visitor.open(f"apps/{IDS[NAME]}")
+    visitor.page.get_by_label("Base URL").fill(there.url.replace("127.0.0.1", "localhost"))
+    again = visitor.page.get_by_label("Bearer token or client secret for the new address")
+    with visitor.refusal(422):
+        visitor.click("Save")
+        expect(again).to_have_attribute("aria-invalid", "true")
+    visitor.says("would be shown to another server, http://localhost")
+    inspect(visitor.page, "app-secret-again")
+    assert len(there.calls) == calls
+    visitor.page.get_by_label("Base URL").fill(there.url)
+    again.fill(TOKEN)
+    visitor.click("Save")
+    visitor.says("Saved.")
+    assert len(there.calls) > calls
+
+
 def test_its_switches_and_its_mapping_are_set_like_any_other_apps(
     imported: Any, visit: Visit, there: ScimServer
 ) -> None:

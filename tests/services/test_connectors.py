@@ -1,12 +1,13 @@
 """Apps as the services keep them: first contact, secrets, switches, looking at the outside, consent."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlmodel import Session, col, select
 
-from provision.core.ports import Unauthorised
+from provision.core.ports import Check, Unauthorised
 from provision.core.tables import Account, Connector, ConsentFlow, Event
 from provision.core.vocabulary import ConnectorState
 from provision.house import House
@@ -292,7 +293,7 @@ def test_changing_the_domain_to_an_unknown_one_changes_nothing(house: House, cas
     before = office.of(house, cast.contoso, app)
     with pytest.raises(connectors.Outside):
         connectors.change(
-            house.db.writing, house.connect, cast.contoso, app, house.kinds,
+            house.db.writing, house.connect, house.vault, cast.contoso, app, house.kinds,
             name="New name", config={**before.config, "domain": "nobody.example"}, actor="ada", now=house.now,
         )  # fmt: skip
     assert office.of(house, cast.contoso, app) == before
@@ -303,11 +304,119 @@ def test_another_domain_of_the_same_tenant_is_taken(house: House, cast: Cast) ->
     before = office.of(house, cast.contoso, app)
     other = next(d["name"] for d in before.facts["domains"] if d["name"] != office.DOMAIN and d["verified"])
     connectors.change(
-        house.db.writing, house.connect, cast.contoso, app, house.kinds,
+        house.db.writing, house.connect, house.vault, cast.contoso, app, house.kinds,
         name="New name", config={**before.config, "domain": other}, actor="ada", now=house.now,
     )  # fmt: skip
     after = office.of(house, cast.contoso, app)
     assert (after.name, after.config["domain"], after.outside_id) == ("New name", other, before.outside_id)
+
+
+# -- Where a secret goes ---------------------------------------------------------------------------------------------------
+
+PAYROLL = {"base_url": "https://payroll.example/scim/v2"}
+OAUTH = {
+    **PAYROLL, "auth": "client_credentials", "client_id": "us", "token_url": "https://login.payroll.example/token",
+}  # fmt: skip
+ELSEWHERE = [
+    ({**PAYROLL, "base_url": "https://payroll.example:8443/scim/v2"}, "https://payroll.example:8443"),
+    ({**PAYROLL, "base_url": "http://payroll.example/scim/v2"}, "http://payroll.example"),
+    ({**PAYROLL, "base_url": "https://payroll.example.attacker.example/scim/v2"}, "payroll.example.attacker.example"),
+    (OAUTH, "https://login.payroll.example"),
+]
+
+
+class Payroll:
+    """An application that answers a look."""
+
+    def check(self) -> Check:
+        return Check("payroll", "Payroll", {})
+
+
+def payroll(house: House, cast: Cast, config: dict[str, Any] = PAYROLL) -> int:
+    with house.db.writing() as session:
+        given = ("scim", "Payroll", config, house.read_secret("quiet-token-41"), "ada", house.now())
+        return connectors.add(session, house.vault, cast.contoso, house.kinds, *given).id or 0
+
+
+def moved(
+    house: House, cast: Cast, app: int, config: dict[str, Any], secret: str = "", bound: bool = True
+) -> list[Any]:
+    """Change an app that has been connected; who was looked at, and with which secret."""
+    seen: list[Any] = []
+
+    def look(row: Connector) -> Any:
+        sealed = connectors.open_secret(house.vault, row)
+        seen.append((row.config["base_url"], sealed and json.loads(sealed)["client_secret"]))
+        return Payroll()
+
+    with house.db.writing() as session:
+        connectors.get(session, cast.contoso, app).outside_id = "payroll" if bound else None
+    sealed = house.read_secret(secret) if secret else None
+    connectors.change(
+        house.db.writing, look, house.vault, cast.contoso, app, house.kinds,
+        name="Payroll", config=config, secret=sealed, actor="ada", now=house.now,
+    )  # fmt: skip
+    return [(url, shown) for url, shown in seen if shown]
+
+
+@pytest.mark.parametrize("bound", [True, False])
+@pytest.mark.parametrize(("config", "place"), ELSEWHERE)
+def test_a_kept_secret_is_not_shown_to_another_server(
+    house: House, cast: Cast, config: dict[str, Any], place: str, bound: bool
+) -> None:
+    app = payroll(house, cast)
+    with pytest.raises(Invalid) as refused:
+        moved(house, cast, app, config, bound=bound)
+    assert refused.value.problems == {"secret_again": "secret_for_elsewhere"}
+    assert place in refused.value.params["place"]
+    assert office.of(house, cast.contoso, app).config["base_url"] == PAYROLL["base_url"]
+
+
+def test_a_token_url_on_another_server_asks_for_the_secret_too(house: House, cast: Cast) -> None:
+    app = payroll(house, cast, OAUTH)
+    with pytest.raises(Invalid):
+        moved(house, cast, app, {**OAUTH, "token_url": "https://login.attacker.example/token"})
+    assert moved(house, cast, app, {**OAUTH, "token_url": "https://login.payroll.example/v2/token"})
+
+
+@pytest.mark.parametrize("url", ["https://payroll.example/scim/v3", "https://PAYROLL.example:443/scim/v2"])
+def test_another_path_on_the_same_server_keeps_the_secret(house: House, cast: Cast, url: str) -> None:
+    app = payroll(house, cast)
+    assert moved(house, cast, app, {"base_url": url}) == [(url, "quiet-token-41")]
+
+
+def test_the_secret_that_comes_with_another_address_is_tried_there_and_kept(house: House, cast: Cast) -> None:
+    app = payroll(house, cast)
+    config, _ = ELSEWHERE[0]
+    assert moved(house, cast, app, config, "loud-token-42") == [(config["base_url"], "loud-token-42")]
+    sealed = connectors.open_secret(house.vault, office.of(house, cast.contoso, app))
+    assert sealed is not None
+    assert json.loads(sealed)["client_secret"] == "loud-token-42"
+
+
+def test_an_app_without_a_secret_of_its_own_goes_where_it_is_told(house: House, cast: Cast) -> None:
+    app = payroll(house, cast)
+    with house.db.writing() as session:
+        connectors.remove_secret(session, cast.contoso, app, "ada", house.now())
+    config, _ = ELSEWHERE[0]
+    assert moved(house, cast, app, config) == []
+    assert office.of(house, cast.contoso, app).config["base_url"] == config["base_url"]
+
+
+def test_a_client_secret_of_microsoft_does_not_follow_into_another_cloud(house: House, cast: Cast) -> None:
+    app = office.added(house, cast.contoso, cloud="usgov")
+    with house.db.writing() as session:
+        secret = house.read_secret("quiet-token-41")
+        connectors.set_secret(session, house.vault, cast.contoso, app, secret, "ada", house.now())
+    config = office.of(house, cast.contoso, app).config
+    kinds = house.kinds["microsoft365"]
+    assert kinds.shown_to({**config, "cloud": "dod"}) == kinds.shown_to(config)  # they sign in at one place
+    with pytest.raises(Invalid) as refused:
+        connectors.change(
+            house.db.writing, lambda _: pytest.fail("asked"), house.vault, cast.contoso, app, house.kinds,
+            name="Office 365", config={**config, "cloud": "custom"}, actor="ada", now=house.now,
+        )  # fmt: skip
+    assert refused.value.problems == {"secret_again": "secret_for_elsewhere"}
 
 
 # -- Switches --------------------------------------------------------------------------------------------------------------

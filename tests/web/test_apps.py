@@ -384,6 +384,26 @@ def test_a_base_url_that_is_none_is_refused_at_its_field(ada: Browser) -> None:
     assert "<b>not" not in answer.text
 
 
+def test_another_server_asks_for_the_secret_at_its_field_and_takes_it_there(
+    ada: Browser, house: House, cast: Cast
+) -> None:
+    page = ada.post("/t/contoso/apps", {**SCIM, "credential_text": "Quiet-Token-41"}).location
+    assert "secret_again" not in ada.get(page).text
+    moved = {**SCIM, "base_url": "https://elsewhere.invalid/scim/v2"}
+    answer = ada.post(page, moved)
+    assert answer.status_code == 422
+    shown = unescape(answer.text)
+    assert 'id="f-secret_again-err"' in shown
+    assert 'value="https://elsewhere.invalid/scim/v2"' in shown
+    assert "shown to another server, https://elsewhere.invalid." in shown
+    assert _rows(house, cast)[0].config["base_url"] == SCIM["base_url"]
+    assert 'id="f-secret_again-err"' in ada.post(page, {**moved, "secret_again": "two words"}).text
+    assert ada.post(page, {**moved, "secret_again": "Loud-Token-42"}).status_code == 303
+    (row,) = _rows(house, cast)
+    assert row.config["base_url"] == moved["base_url"]
+    assert "Loud-Token-42" in str(connectors.open_secret(house.vault, row))
+
+
 def test_pages_of_no_kind_in_particular_speak_of_none(ada: Browser) -> None:
     for path in ("", "/bin"):
         shown = unescape(ada.get(f"/t/contoso{path}").text).partition("<main")[2]

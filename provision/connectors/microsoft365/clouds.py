@@ -43,6 +43,12 @@ def portal(config: Mapping[str, Any]) -> str:
     return PORTALS.get(str(config.get("cloud") or "global"), "")
 
 
+def shown_to(config: Mapping[str, Any]) -> frozenset[str]:
+    """Where the credential signs in: the cloud's own place, or a cloud of one's own by its name."""
+    name = str(config.get("cloud") or "global")
+    return frozenset({CLOUDS[name].login_url if name in CLOUDS else name})
+
+
 def named(discovery: Mapping[str, Any]) -> str | None:
     """Return the cloud that a tenant's discovery document names, by its Graph host first, or None when it names none."""
     graph_host = str(discovery.get("msgraph_host") or "").lower()

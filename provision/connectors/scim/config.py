@@ -4,6 +4,7 @@ Owns the fields, their words on screen and their judgement at the door; never as
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -122,6 +123,20 @@ class ScimConfig(BaseModel):
                         "oauth_incomplete", "OAuth needs the token URL and the client ID, under “More settings”."
                     )
         return values
+
+
+def shown_to(config: Mapping[str, Any]) -> frozenset[str]:
+    """The servers that see the secret: the application, and who issues a token for it."""
+    urls = [config["base_url"], config.get("token_url") if config.get("auth") == "client_credentials" else None]
+    return frozenset(origin(str(url)) for url in urls if url)
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an address that was judged, in one spelling."""
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
 
 
 def address(value: str) -> str:

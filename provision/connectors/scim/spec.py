@@ -2,7 +2,7 @@
 
 from provision.connectors.kinds import KindSpec, MappingDefault, MatchingRule, SecretAsked
 from provision.connectors.scim import build, schema
-from provision.connectors.scim.config import ScimConfig
+from provision.connectors.scim.config import ScimConfig, shown_to
 from provision.core.ports import Pace
 from provision.core.vocabulary import Direction, Kind, Offer, Owner
 
@@ -31,6 +31,7 @@ SPEC = KindSpec(
         "Bearer token or client secret",
         "The application’s administrator page shows it. It is sealed here and never shown again.",
     ),
+    shown_to=shown_to,
     discover=schema.discover,
     correlation=schema.MARK,
     # No limit is published by the standard; what one polite client sends.

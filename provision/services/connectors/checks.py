@@ -20,7 +20,7 @@ from provision.core.vocabulary import ConnectorState, Outcome
 from provision.services import events
 from provision.services.connectors import stopping
 from provision.services.connectors.rows import connected, get, judged, note, notes, save, set_secret, with_notes
-from provision.services.errors import Conflict, ServiceError
+from provision.services.errors import Conflict, Invalid, ServiceError
 from provision.vault import Vault, VaultError
 
 log = structlog.get_logger()
@@ -73,6 +73,7 @@ def check(
 def change(  # noqa: PLR0913
     writing: Writing,
     connect: Connect,
+    vault: Vault,
     tenant_id: int,
     connector_id: int,
     kinds: Mapping[str, Any],
@@ -81,22 +82,29 @@ def change(  # noqa: PLR0913
     config: Mapping[str, Any],
     actor: str,
     now: Callable[[], datetime],
+    secret: bytes | None = None,
 ) -> Connector:
     """Save an app's settings, after looking at what they lead to: a bound app is checked, another one at least located.
 
-    Refused there: nothing is saved. Raises Outside, Conflict (another organisation), Invalid.
+    Settings that would show the secret to another server need it again (``secret``): whoever may point an app elsewhere
+    is not thereby told what opens the old place. Refused there: nothing is saved. Raises Outside, Conflict (another
+    organisation), Invalid.
     """
     with writing() as session:
         row = get(session, tenant_id, connector_id)
     settings = judged(kinds[row.kind].config, config)
+    _refuse_to_show(kinds[row.kind], row, settings, secret)
     found = None
-    if settings != row.config:
+    if settings != row.config or secret is not None:
         located = locate(connect, tenant_id, row.kind, settings)
         if row.outside_id is not None:
-            found = _look(connect, _like(row, config=settings, outside_id=located or row.outside_id))
+            sealed = row.secret if secret is None else _sealed(vault, row, secret)
+            found = _look(connect, _like(row, config=settings, secret=sealed, outside_id=located or row.outside_id))
     with writing() as session:
         unchanged(session, row)
         row = save(session, tenant_id, connector_id, kinds, name=name, config=config, actor=actor, now=now())
+        if secret is not None:
+            row = set_secret(session, vault, tenant_id, connector_id, secret, actor, now())
         return remember_check(session, row, found, actor, now()) if found else row
 
 
@@ -118,8 +126,7 @@ def renew_secret(
         row = get(session, tenant_id, connector_id)
     found = None
     if connected(row):
-        sealed = vault.seal(secret, table="connectors", row=connector_id, column="secret", tenant=tenant_id)
-        found = _look(connect, _like(row, secret=sealed))
+        found = _look(connect, _like(row, secret=_sealed(vault, row, secret)))
     with writing() as session:
         unchanged(session, row)
         row = set_secret(session, vault, tenant_id, connector_id, secret, actor, now())
@@ -202,6 +209,12 @@ def unchanged(session: Session, seen: Connector) -> Connector:
     return row
 
 
+def _refuse_to_show(kind: Any, row: Connector, settings: Mapping[str, Any], secret: bytes | None) -> None:
+    strangers = kind.shown_to(settings) - kind.shown_to(row.config)
+    if strangers and row.secret is not None and secret is None:
+        raise Invalid({"secret_again": "secret_for_elsewhere"}, place=", ".join(sorted(strangers)))
+
+
 def _look(connect: Connect, candidate: Connector) -> Check:
     try:
         return connect(candidate).check()
@@ -212,6 +225,10 @@ def _look(connect: Connect, candidate: Connector) -> Check:
 def _like(row: Connector, **changes: Any) -> Connector:
     """A copy that no session knows, to be tried before anything is kept."""
     return Connector(**{**row.model_dump(), **changes})
+
+
+def _sealed(vault: Vault, row: Connector, secret: bytes) -> bytes:
+    return vault.seal(secret, table="connectors", row=row.id or 0, column="secret", tenant=row.tenant_id)
 
 
 def _has_accounts(session: Session, row: Connector) -> bool:
