@@ -4,11 +4,13 @@ Owns a process's life and what it prints; never waits for a moment, only for wha
 to be seen fails with all that was printed.
 """
 
+import os
 import random
 import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -70,12 +72,21 @@ class Program:
         )
 
 
+_lately: deque[int] = deque(maxlen=60)
+
+
 def free_port() -> int:
-    """A port on which nobody listens: outside the range from which the system gives ports to whoever connects, so that it
-    is still free a moment later."""
+    """A port on which nobody listens, and which is still free when a program has begun that will listen on it.
+
+    It lies outside the range from which the system gives ports to whoever connects. Processes that were started one after
+    the other, as those of one test run are, never choose the same, and a process not twice within a while.
+    """
     chance = random.SystemRandom()
     while True:
-        port = chance.randrange(20_000, 32_000)
+        port = 20_000 + 100 * chance.randrange(120) + os.getpid() % 100
+        if port in _lately:
+            continue
+        _lately.append(port)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -12,6 +12,7 @@ import pytest
 from provision.factory import create_app
 from tests.cli.conftest import Command
 from tests.fakes.scim import TOKEN, USER, ScimServer
+from tests.processes import PATIENCE
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def push(hub: Command) -> Iterator[Callable[..., httpx2.Response]]:
     thread.start()
     headers = {"Authorization": f"Bearer {made['token']}", "Content-Type": "application/scim+json"}
     base = f"http://127.0.0.1:{server.server_port}/scim/v2"
-    with httpx2.Client(base_url=base, headers=headers, trust_env=False, timeout=30) as client:
+    with httpx2.Client(base_url=base, headers=headers, trust_env=False, timeout=PATIENCE) as client:
         yield client.request
     server.shutdown()
     thread.join()

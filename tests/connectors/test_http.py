@@ -347,7 +347,7 @@ def test_only_the_makers_own_hosts_are_reached_through_the_environments_proxy(
                 proxy.accept()[0].close()
                 accepted.append(True)
 
-        proxy.settimeout(5 if public else 0)
+        proxy.settimeout(60 if public else 0)
         server = threading.Thread(target=hang_up)
         server.start()
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")

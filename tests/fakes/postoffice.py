@@ -21,7 +21,11 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from tests.processes import PATIENCE
+
 ACCEPT = "250 OK"
+SILENCE = 2.0
+"""Seconds without an answer after which a test calls a server silent that means to be; one that answers is never so slow."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +155,14 @@ def one_liner(*says: bytes, heard: list[bytes] | None = None) -> Iterator[str]:
     """
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def hear(connection: socket.socket) -> bytes:
-            try:
-                words = connection.recv(4096)
-            except OSError:
-                return b""
-            if heard is not None:
+        def hear(connection: socket.socket, *, content: bool = False) -> bytes:
+            words = b""
+            with suppress(OSError):
+                while more := connection.recv(4096):
+                    words += more
+                    if not content or words.endswith(b"\r\n.\r\n"):
+                        break
+            if heard is not None and words:
                 heard.append(words)
             return words
 
@@ -165,7 +171,7 @@ def one_liner(*says: bytes, heard: list[bytes] | None = None) -> Iterator[str]:
             with connection:
                 for number, words in enumerate(says):
                     if number:
-                        hear(connection)
+                        hear(connection, content=says[number - 1].startswith(b"354"))
                     with suppress(OSError):
                         connection.sendall(words)
                 while (heard is not None or not says) and hear(connection):
@@ -219,10 +225,13 @@ class _Hooks:
 class _Controller(Controller):
     def __init__(self, office: PostOffice, context: ssl.SSLContext | None) -> None:
         self.office = office
+        # Held from the beginning: between asking for a free port and listening on it somebody else could take it.
+        self._listening = socket.create_server(("127.0.0.1", 0))
         super().__init__(
             _Hooks(office),
             hostname="127.0.0.1",
-            port=_free_port(),
+            port=self._listening.getsockname()[1],
+            ready_timeout=PATIENCE,
             ssl_context=context if office.tls == "tls" else None,
             tls_context=context if office.tls == "starttls" else None,
             require_starttls=office.tls == "starttls",
@@ -232,6 +241,9 @@ class _Controller(Controller):
             enable_SMTPUTF8=True,
         )
 
+    def _create_server(self) -> Any:
+        return self.loop.create_server(self._factory_invoker, sock=self._listening, ssl=self.ssl_context)
+
     def factory(self) -> Any:
         self.office.connections += 1
         return super().factory()
@@ -239,10 +251,3 @@ class _Controller(Controller):
     def _signs_in(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: Any) -> AuthResult:
         right = data.login.decode() == self.office.user and data.password.decode() == self.office.password
         return AuthResult(success=right, handled=False)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

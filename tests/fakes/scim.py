@@ -27,6 +27,7 @@ from scim2_server.utils import (
 
 from provision.core.ports import Write
 from provision.core.vocabulary import OperationKind
+from tests.processes import PATIENCE
 
 TOKEN = "Quiet-Token-41-Umbrella"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -241,7 +242,7 @@ class ScimServer:
         if what == "html_after":
             return status, [("Content-Type", "text/html")], b"<html></html>"
         if what == "slow":
-            self.hold.wait(told.get("seconds", 5.0))
+            self.hold.wait(PATIENCE)
             return status, headers, body
         if what == "wrong_id":
             return status, headers, json.dumps({**json.loads(body or b"{}"), "id": "somebody-else"}).encode()

@@ -25,9 +25,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from provision.sandbox import Sandbox
+from tests.processes import PATIENCE
 
 SERVER = os.environ.get("TEST_DATABASE_URL", "")
-PATIENCE = 120.0
 TRIES = 20
 
 
@@ -50,7 +50,7 @@ class Installation:
 
     def provision(self, *words: str, stdin: str = "") -> Ended:
         """A command that nobody kills."""
-        return self.run("tests.faults.mortal", "trace", "0", *words, stdin=stdin)
+        return self.run("tests.faults.mortal", "trace", "0+1", *words, stdin=stdin)
 
     def run(self, module: str, *words: str, stdin: str = "") -> Ended:
         """A process of this installation, to its end."""
@@ -80,14 +80,15 @@ def cloud(folder: Path, people: int, weather: Mapping[str, Any]) -> Iterator[dic
     """The sandbox over TLS in a process of its own; yields the settings that lead to it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "weather.json").write_text(json.dumps(weather))
-    words = [sys.executable, "-m", "tests.faults.mortal", "trace", "0", "sandbox", "serve", "--port", "0",
+    words = [sys.executable, "-m", "tests.faults.mortal", "trace", "0+1", "sandbox", "serve", "--port", "0",
              "--tls-dir", str(folder), "--users", str(people), "--faults", str(folder / "weather.json")]  # fmt: skip
     environment = {**os.environ, "PROVISION_DATA_DIR": str(folder / "data")}
     server = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         assert server.stderr is not None
         url = _spoken_url(server)
-        with httpx2.Client(verify=ssl.create_default_context(cafile=folder / "ca.pem")) as client:
+        verify = ssl.create_default_context(cafile=folder / "ca.pem")
+        with httpx2.Client(verify=verify, timeout=PATIENCE) as client:
             told = client.get(f"{url}/.well-known/sandbox.json").raise_for_status().json()
         stands_in = Sandbox(folder / "sandbox.db")
         stands_in.grant_consent()
@@ -100,7 +101,7 @@ def cloud(folder: Path, people: int, weather: Mapping[str, Any]) -> Iterator[dic
         }
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(10)
+        server.wait(PATIENCE)
         server.stderr.close() if server.stderr else None
 
 

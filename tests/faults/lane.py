@@ -8,7 +8,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,9 +22,8 @@ from provision.house import House
 from tests.faults.installation import Installation
 from tests.faults.people import Office
 from tests.faults.watched import CLOCK, EVERYTHING, PLACES, WINDOWS, Aim, FastClock, Slot, opened
+from tests.processes import PATIENCE, free_port
 
-PATIENCE = 120.0
-"""Seconds after which something that should happen is not going to."""
 LOST = 0.3
 WEATHER: Mapping[str, Any] = {
     "knobs": {"delta_page": 20},
@@ -55,7 +53,7 @@ class Server:
     def __init__(self, installation: Installation, clock: FastClock, folder: Path) -> None:
         folder.mkdir()
         self.folder, self.aim = folder, Aim(folder)
-        self.port = _free_port()
+        self.port = free_port()
         self._environment = {**installation.environment, CLOCK: clock.words, "PROVISION_LOG_LEVEL": "warning"}
         self._log = (folder / "server.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
@@ -119,6 +117,7 @@ class Server:
         seen = self.slot.read()
         self.slot.close()
         Path(self.slot.path).unlink()
+        self._seen.discard(self.slot.path.name)  # its number may come again
         self.slot = None
         return seen
 
@@ -162,10 +161,11 @@ class Lane:
         place; the others come after at most ``longest`` seconds of a process's life.
         """
         self.server.start()
+        places = self._places()
         while self.deaths.kills < kills:
             everything = self.chance.random() < whole
             if self.chance.random() < aimed:
-                self._die_in(self.chance.randrange(1, len(PLACES)), everything=everything)
+                self._die_in(next(places), everything=everything)
             else:
                 self._die_after(self.chance.uniform(0.0, longest), everything=everything)
         while self.office.operations() < operations:
@@ -173,6 +173,11 @@ class Lane:
         self._rest()
 
     # -- Deaths ------------------------------------------------------------------------------------------------------
+
+    def _places(self) -> Iterator[int]:
+        """Each place once, in an order of chance, and each again: none is missed by ill luck."""
+        while True:
+            yield from self.chance.sample(range(1, len(PLACES)), len(PLACES) - 1)
 
     def _die_after(self, seconds: float, *, everything: bool) -> None:
         """At any moment, the first ones of a process's life included."""
@@ -189,7 +194,6 @@ class Lane:
         self.server.aim.at(place | EVERYTHING * everything)
         self._await(self.server.died)
         self.server.began = time.monotonic()
-        self.server.aim.at(0)
         self._buried(PLACES[place], everything=everything)
 
     def _buried(self, how: str, *, everything: bool) -> None:
@@ -266,9 +270,3 @@ def state_of(pid: int) -> str:
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # it may have been quicker
         os.kill(pid, signal.SIGKILL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -40,6 +40,10 @@ class Site:
         self.clock = FastClock(f"{time.time()} {SPEED}")
         self.house = house_of(self.installation, self.clock)
         stack.callback(self.house.db.close)
+        if not self.house.db.is_sqlite:
+            # As with SQLite, nobody here waits for ever for what a server that stands still has in its hand.
+            sa.event.listen(self.house.db.engine, "connect", _impatient)
+            self.house.db.engine.dispose()
         self._connected(outside)
         self.office = Office(self.house, outside["DOMAIN"], random.Random(seed + 1))
         self.office.settings(correlation=judging.MARK, limit_floor=10**6)
@@ -82,11 +86,11 @@ class Site:
             self.office.edit()
 
     def goes_on(self) -> bool:
-        """One more edit when nothing is on its way; false, for whoever waits for something else."""
+        """A few more edits when nothing is on its way; false, for whoever waits for something else."""
         # A server may have stopped a moment ago with the database in its hand: then whoever waits will see that.
         with contextlib.suppress(sa.exc.OperationalError):
             if not self.office.waiting():
-                self.edits(1)
+                self.edits(4)
         return False
 
     def lead(self) -> None:
@@ -125,6 +129,10 @@ class Site:
         with self.house.db.reading() as session:
             return list(session.exec(select(Cycle).where(col(Cycle.id) > after).order_by(col(Cycle.id))).all())
 
+    def imports(self, after: int) -> list[Cycle]:
+        """Without the daily comparison, which has a timetable of its own."""
+        return [cycle for cycle in self.cycles(after) if not cycle.options.get("compare")]
+
     def rests(self) -> bool:
         """Whether nothing waits any more; what a wait of the slow ladder would hold up is tried at once."""
         self.office.press_retry()
@@ -134,6 +142,12 @@ class Site:
     def faults(self) -> list[str]:
         """What is lost, doubled or open. See ``judging``."""
         return judging.faults(self.office, judging.Directory(self.folder / "cloud" / "sandbox.db"))
+
+
+def _impatient(connection: Any, _: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '5s'")
+    connection.commit()
 
 
 @contextlib.contextmanager

@@ -57,12 +57,11 @@ def lead_in_turn(place: Site, many: int, kills: int) -> tuple[list[float], list[
             leader.start()
             place.until(leader.appeared, leader)
         enough = max(2, kills)
-        place.until(lambda: len(place.cycles(before)) >= enough, *servers)
+        place.until(lambda: len(place.imports(before)) >= enough, *servers)
         place.every(None)
         place.until(place.rests, *servers)
         assert [server.stop() for server in servers] == [0] * many
-    # The daily comparison has a timetable of its own.
-    return pauses, [cycle for cycle in place.cycles(before) if not cycle.options.get("compare")]
+    return pauses, place.imports(before)
 
 
 def _leader(place: Site, servers: list[Server]) -> Server:
@@ -116,9 +115,7 @@ def stand_still(place: Site, stops: int) -> int:
             # Aimed first, and edited for as long as it takes: a quick server has carried out the edits before the next line
             # here runs, and then nothing would bring it to that place any more.
             server.aim.at(SETTLING | STANDSTILL)
-            place.edits(4)
             place.until(lambda: server.stopped() or place.goes_on(), server)
-            server.aim.at(0)
             assert server.slot is not None
             settled = server.slot.read()["settled"]
             try:

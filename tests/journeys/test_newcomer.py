@@ -110,6 +110,7 @@ def test_a_menu_opens_closes_and_gives_the_focus_back_by_the_keyboard(imported: 
 
 def _tab_to(page: Page, name: str | re.Pattern[str]) -> None:
     """Press Tab until the focus is on what is called so; on the way it never leaves the sight."""
+    page.wait_for_load_state()  # a heading is seen before the last of its page and its style have come
     for _ in range(_STEPS):
         page.keyboard.press("Tab")
         found = _focused(page)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +9,12 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, expect
 
-from provision.sandbox.graph.records import body_of
 from tests.journeys.product import TENANT, Product
 from tests.journeys.test_looks import inspect
 from tests.journeys.test_people import _switch as switch_all
+from tests.journeys.test_people import there as kept
 from tests.journeys.visitor import Visitor
+from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
@@ -37,7 +37,7 @@ class Pushing:
 
     def __init__(self, product: Product, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/scim+json"}
-        self.http = httpx2.Client(base_url=f"{product.url}/scim/v2", headers=headers, trust_env=False, timeout=30)
+        self.http = httpx2.Client(base_url=f"{product.url}/scim/v2", headers=headers, trust_env=False, timeout=PATIENCE)
 
     def __enter__(self) -> "Pushing":
         return self
@@ -61,15 +61,12 @@ class Pushing:
 
 def there(product: Product, address: str, **values: Any) -> None:
     """Wait until Microsoft keeps somebody of this sign-in name with these values."""
-    deadline, found = time.monotonic() + 60, None
-    while time.monotonic() < deadline:
-        with product.sandbox.store.reading() as db:
-            bodies = [body_of(row) for row in db.execute("SELECT body FROM users WHERE deleted_at IS NULL")]
-        found = next((body for body in bodies if body["userPrincipalName"] == address), None)
-        if found is not None and all(found.get(name) == value for name, value in values.items()):
-            return
-        time.sleep(0.2)
-    raise AssertionError((address, values, found))
+
+    def so() -> bool:
+        body = kept(product, address)
+        return body is not None and all(body.get(name) == value for name, value in values.items())
+
+    product.until(so, f"{address} with {values}")
 
 
 def test_a_client_is_added_and_given_a_token_in_the_browser(product: Product, switched: Any, visit: Visit) -> None:
@@ -86,7 +83,8 @@ def test_a_client_is_added_and_given_a_token_in_the_browser(product: Product, sw
     inspect(visitor.page, "scim-source-token")
     visitor.open(visitor.page.url.removeprefix(product.home).replace("/tokens", "").partition("#")[0])
     expect(visitor.page.get_by_text(token)).to_have_count(0)
-    assert httpx2.get(f"{product.url}/scim/v2/Users", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    with Pushing(product, token) as client:
+        assert client.http.get("/Users").status_code == 200
 
 
 def test_from_the_push_to_microsoft_and_back_to_disabled(product: Product, switched: Any, visit: Visit) -> None:

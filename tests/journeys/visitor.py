@@ -56,9 +56,11 @@ class Visitor:
         return self.page
 
     def click(self, what: Locator | str, role: Any = None) -> None:
-        """Click a link, a button or whatever is given, and count it."""
+        """Click a link, a button or whatever is given, and count it; a page that follows has come whole when it returns."""
         self.clicks += 1
-        (self.find(what, role) if isinstance(what, str) else what).click()
+        target = self.find(what, role) if isinstance(what, str) else what
+        target.click()
+        target.page.wait_for_load_state()
 
     def find(self, name: str, role: Any = None) -> Locator:
         """The link or button of exactly this name that can be seen."""
@@ -131,6 +133,7 @@ class Visitor:
         """On Import Users: click Import and wait for the counts."""
         self.click(self.page.get_by_role("button", name=IMPORT))
         expect(self.page.get_by_role("heading", name="Imported", exact=True)).to_be_visible()
+        self.page.wait_for_load_state()
 
     def counted(self, word: str) -> int:
         """The number that stands over a word in a strip of counts."""

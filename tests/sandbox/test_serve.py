@@ -14,7 +14,7 @@ import msal
 import pytest
 
 from provision.sandbox import Faults, Sandbox
-from tests.processes import Program
+from tests.processes import PATIENCE, Program
 from tests.sandbox.conftest import NEW, Caller, strike
 
 Served = tuple[Sandbox, ssl.SSLContext]
@@ -36,21 +36,21 @@ def https(served: Served) -> Caller:
     sandbox, context = served
     sandbox.grant_consent()
     sandbox.assign_role("User Administrator")
-    with httpx2.Client(verify=context, trust_env=False) as client:
+    with httpx2.Client(verify=context, trust_env=False, timeout=PATIENCE) as client:
         yield Caller(sandbox, client).sign_in()
 
 
 def connect(served: Served) -> http.client.HTTPSConnection:
     sandbox, context = served
     parts = urlsplit(sandbox.cloud.graph_url)
-    return http.client.HTTPSConnection(str(parts.hostname), parts.port, context=context, timeout=10)
+    return http.client.HTTPSConnection(str(parts.hostname), parts.port, context=context, timeout=PATIENCE)
 
 
 def test_msal_signs_in_unchanged(served: Served) -> None:
     sandbox, context = served
     sandbox.grant_consent()
     known = sandbox.credentials()
-    with httpx2.Client(verify=context, trust_env=False) as client:
+    with httpx2.Client(verify=context, trust_env=False, timeout=PATIENCE) as client:
         app = msal.ConfidentialClientApplication(
             known["client_id"],
             client_credential=known["client_secret"],
@@ -65,7 +65,7 @@ def test_msal_signs_in_unchanged(served: Served) -> None:
 
 def test_the_credentials_are_told(served: Served) -> None:
     sandbox, context = served
-    with httpx2.Client(verify=context, trust_env=False) as client:
+    with httpx2.Client(verify=context, trust_env=False, timeout=PATIENCE) as client:
         told = client.get(f"{sandbox.cloud.login_url}/.well-known/sandbox.json").json()
     assert told == sandbox.credentials()
     assert set(told) == {"tenant", "domain", "client_id", "client_secret", "login_url", "graph_url"}
@@ -134,7 +134,7 @@ def test_serve_writes_its_authority_obeys_its_faults_and_ends_when_told(tmp_path
     process = Program([sys.executable, "-c", SERVE, str(tmp_path)], tmp_path / "output", cwd=Path(__file__).parents[2])
     known: dict[str, Any] = json.loads(process.line("client_secret"))
     context = ssl.create_default_context(cafile=str(tmp_path / "tls" / "ca.pem"))
-    with httpx2.Client(verify=context, trust_env=False) as client:
+    with httpx2.Client(verify=context, trust_env=False, timeout=PATIENCE) as client:
         assert client.get(f"{known['login_url']}/.well-known/sandbox.json").json() == known
         sandbox = Sandbox(tmp_path / "sandbox.db", login_url=known["login_url"], graph_url=known["graph_url"])
         sandbox.grant_consent()

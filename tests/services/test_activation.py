@@ -281,7 +281,7 @@ def test_counts_pages_and_the_whole_list_agree(
     assert activation.matching(session, cast.contoso, wanted, house.kinds, clock()) == [people[5]]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data())
 def test_the_list_counts_as_blocked_exactly_whom_the_judgement_blocks(
     session: Session, house: House, cast: Cast, app: Any, clock: Clock, data: st.DataObject

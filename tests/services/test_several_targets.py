@@ -21,6 +21,7 @@ from provision.services.cycles import Ways
 from tests import office, second
 from tests.cast import Cast, Clock
 from tests.fakes.scim import ScimServer
+from tests.processes import PATIENCE
 
 ALL = ("import", "create", "edit", "delete")
 
@@ -173,7 +174,7 @@ def test_a_target_that_hangs_holds_up_nobody_else(hub: Hub) -> None:
     def wait_there(method: str, _path: str) -> None:
         if method == "POST":
             arrived.set()
-            may_go.wait(30)
+            may_go.wait(PATIENCE)
 
     hub.there.witness = wait_there
     hub.hire("jane")
@@ -182,7 +183,7 @@ def test_a_target_that_hangs_holds_up_nobody_else(hub: Hub) -> None:
         memory.of(app).bucket.take(-100.0)
     lanes = worker.Lanes(hub.ways(), memory)
     lanes.tend()
-    assert arrived.wait(30)
+    assert arrived.wait(PATIENCE)
     while not all(one.state == OperationState.DONE for one in hub.operations(hub.office)):
         assert lanes.busy
         threading.Event().wait(0.05)

@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 
 from provision.house import House
 from tests.cast import Cast, Clock
+from tests.processes import PATIENCE
 from tests.web.scim import Pusher
 
 
@@ -35,7 +36,7 @@ def test_every_check_of_the_examiner_succeeds(
     for each in range(people):
         okta.hire(f"p{each}.x", title="Lead" if each % 2 else "")
     bearer = {"Authorization": f"Bearer {okta.token}"}
-    with httpx2.Client(base_url=f"{address}/scim/v2", headers=bearer, trust_env=False) as http:
+    with httpx2.Client(base_url=f"{address}/scim/v2", headers=bearer, trust_env=False, timeout=PATIENCE) as http:
         client = SyncSCIMClient(http)
         results = check_server(client)
     told = [(one.title, one.status.name, one.reason) for one in results if one.status is not Status.SUCCESS]

@@ -358,7 +358,7 @@ def test_an_answer_about_another_person_leaves_a_create_in_doubt(there: ScimServ
 def test_a_slow_answer_is_given_up_and_the_create_is_in_doubt(
     there: ScimServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provision.connectors.http.FREE_PATIENCE", 0.2)
+    monkeypatch.setattr("provision.connectors.http.FREE_PATIENCE", 2.0)
     there.strike("slow", "POST", "/Users")
     (outcome,) = carried(target(there), new())
     assert failure(outcome) == (Unreachable, "timed_out")

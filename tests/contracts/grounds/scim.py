@@ -171,7 +171,7 @@ class OverHttp:
 
     def mishap(self, what: str, verb: str, *, skip: int = 0, host: str = "") -> None:
         if what == "slow":
-            self._patch.setattr("provision.connectors.http.FREE_PATIENCE", 0.2)
+            self._patch.setattr("provision.connectors.http.FREE_PATIENCE", 2.0)
         method, path = {**VERBS, "change": (self.change, "/Users/*"), "look": ("GET", "/Users*")}[verb]
         kind, details = {
             "answer lost": ("drop_after", {}),

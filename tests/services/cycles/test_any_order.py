@@ -79,7 +79,7 @@ def meet(desk: Desk, truth: Any, disorder: tuple[int, Sequence[int]]) -> None:
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(disorder=disorders())
 def test_any_shuffle_and_repetition_of_pages_ends_the_same(
@@ -94,7 +94,7 @@ def test_any_shuffle_and_repetition_of_pages_ends_the_same(
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     print_blob=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(disorder=disorders())
 def test_two_thousand_shuffles_and_repetitions_end_the_same(
@@ -108,7 +108,7 @@ def test_two_thousand_shuffles_and_repetitions_end_the_same(
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(sights=st.lists(st.sampled_from(["Older", "Old", None]), min_size=1, max_size=4), page_size=st.integers(1, 5))
 def test_the_last_sight_of_a_person_counts(
