@@ -90,9 +90,13 @@ class Server:
         """Whether the worker process stands still."""
         return state_of(self.pid) == "T"
 
-    def wake(self) -> None:
-        """SIGCONT: it goes on where it stood still."""
-        os.kill(self.pid, signal.SIGCONT)
+    def wake(self) -> bool:
+        """SIGCONT: it goes on where it stood still; false when its parent gave it up before that and has another one."""
+        with contextlib.suppress(ProcessLookupError):
+            if not self.died():
+                os.kill(self.pid, signal.SIGCONT)
+                return True
+        return False
 
     @property
     def leads(self) -> bool:
