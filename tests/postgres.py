@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.processes import free_port
+from tests.processes import PATIENCE, free_port
 
 QUICK = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 SUPERUSER = "postgres"
@@ -51,7 +51,9 @@ def cluster() -> Iterator[str]:
         kept, port = folder / "cluster", free_port()
         _run(programs / "initdb", "--no-sync", "-A", "trust", "-U", SUPERUSER, *LOCALE, "-D", kept)
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' {QUICK}"
-        _run(programs / "pg_ctl", "-D", kept, "-l", folder / "log", "-w", "-o", options, "start")
+        _run(
+            programs / "pg_ctl", "-D", kept, "-l", folder / "log", "-w", "-t", f"{PATIENCE:.0f}", "-o", options, "start"
+        )
         try:
             yield f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{port}/postgres"
         finally:

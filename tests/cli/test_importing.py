@@ -12,7 +12,17 @@ from tests.cli.conftest import Command
 from tests.fakes.scim import TOKEN, ScimServer
 from tests.processes import Program
 
-ASK = (sys.executable, "-c", "from provision.factory import main; main()", "import", "contoso", "Payroll")
+_AT_A_TERMINAL = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # in the background it is ignored
+)
+ASK = (
+    sys.executable,
+    "-c",
+    f"{_AT_A_TERMINAL}; from provision.factory import main; main()",
+    "import",
+    "contoso",
+    "Payroll",
+)
 
 
 @pytest.fixture

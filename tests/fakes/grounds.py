@@ -380,6 +380,18 @@ GROUNDS: Mapping[str, Callable[[Path], Ground]] = {
 }
 
 
+class Nobody:
+    """A port on which nobody listens and, while this is open, nobody else can: whoever knocks there is refused."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 class Listener:
     """A port that nobody may ever knock at."""
 

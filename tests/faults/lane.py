@@ -130,7 +130,7 @@ class Server:
         if self._process is None or self._process.poll() is not None:
             return None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(60)
+        return self._process.wait(PATIENCE)
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -233,10 +233,12 @@ class Lane:
             self._work()
 
     def _rest(self) -> None:
-        """No more edits and no more deaths: everything settles, what needs a hand gets it."""
-        until = time.monotonic() + PATIENCE
-        while self.office.waiting() or self.office.press_retry():
-            assert time.monotonic() < until, f"{self.office.waiting()} wait still\n{self.server.said()[-2000:]}"
+        """No more edits and no more deaths: everything settles, what needs a hand gets it. Too long is when nothing moves."""
+        left, until = -1, 0.0
+        while (waiting := self.office.waiting()) or self.office.press_retry():
+            if waiting != left:
+                left, until = waiting, time.monotonic() + PATIENCE
+            assert time.monotonic() < until, f"{waiting} wait still\n{self.server.said()[-2000:]}"
             self.retried += self.office.press_retry()
             time.sleep(0.2)
 

@@ -182,7 +182,7 @@ class Road:
 
     def mails(self) -> Sequence[Mail]:
         with self.house.db.reading() as session:
-            return list(session.exec(select(Mail)).all())
+            return list(session.exec(select(Mail).order_by(col(Mail.id))).all())
 
     def there(self) -> dict[str, dict[str, Any]]:
         """Everybody there who is not in the bin, as the cloud keeps them."""

@@ -102,6 +102,7 @@ class Trial:
         self.memory = worker.Memory(clock=lambda: self.clock().timestamp())
         self.faults = self.house.sandbox().faults
         self.fired: Counter[str] = Counter()
+        self.chance = random.Random(SEED).random
 
     def add(self, number: int) -> None:
         for _ in range(number):
@@ -146,7 +147,10 @@ class Trial:
         self.faults.clear()
 
     def _ways(self) -> Any:
-        return replace(self.house.ways(), sleep=lambda seconds: self.clock.forward(seconds=max(seconds, 0.001)))
+        def sleep(seconds: float) -> None:
+            self.clock.forward(seconds=max(seconds, 0.001))
+
+        return replace(self.house.ways(), sleep=sleep, chance=self.chance)
 
 
 Prepare = Callable[[Weather], Trial]

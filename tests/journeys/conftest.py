@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.journeys.product import Product
 from tests.journeys.visitor import Visitor
+from tests.processes import PATIENCE
 
 _FLAGS = [
     "--no-sandbox",  # as root, as on most build machines
@@ -19,7 +20,7 @@ _FLAGS = [
 ]
 PEOPLE = 60
 LAST_WORDS = 80
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,12 +3,9 @@
 import email
 import email.policy
 import re
-import time
 from email.message import EmailMessage
 
 from tests.journeys.product import Product
-
-_PATIENCE = 60.0
 
 
 def mails(product: Product, address: str) -> list[EmailMessage]:
@@ -20,13 +17,8 @@ def mails(product: Product, address: str) -> list[EmailMessage]:
 
 def awaited(product: Product, address: str, number: int = 1) -> EmailMessage:
     """The mail of this number to an address, as soon as it has left."""
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        found = mails(product, address)
-        if len(found) >= number:
-            return found[number - 1]
-        time.sleep(0.1)
-    raise AssertionError(f"no mail to {address} after {_PATIENCE} s:\n{product.printed[-2000:]}")
+    product.until(lambda: len(mails(product, address)) >= number, f"mail {number} to {address}")
+    return mails(product, address)[number - 1]
 
 
 def text_of(mail: EmailMessage) -> str:

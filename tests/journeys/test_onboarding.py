@@ -18,12 +18,12 @@ from tests.journeys.conftest import PEOPLE
 from tests.journeys.product import APP, TENANT, Product
 from tests.journeys.test_looks import inspect
 from tests.journeys.visitor import Visitor, barriers, shoot
+from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.journey
 Visit = Callable[..., Visitor]
 SEND = "Send Activation Mail with Password Reset Link"
 GOOD = "Loud-River-52-Ladder"
-_PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def apply(visitor: Visitor) -> None:
 
 
 def awaited(office: PostOffice, recipient: str, number: int = 1) -> Taken:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while len(office.for_whom(recipient)) < number:
         assert time.monotonic() < deadline, f"no mail {number} for {recipient}"
         time.sleep(0.05)

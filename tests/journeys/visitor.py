@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from tests.journeys.product import APP, OWNER, PASSWORD, Product
+from tests.processes import PATIENCE
 
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
@@ -42,7 +43,7 @@ class Visitor:
             reduced_motion="reduce",
             locale="en-GB",
         )
-        self.context.set_default_timeout(60_000)
+        self.context.set_default_timeout(PATIENCE * 1000)
         if script:
             self.context.add_init_script(_VIOLATIONS)
         self._watch()

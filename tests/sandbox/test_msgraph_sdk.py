@@ -14,6 +14,7 @@ import msal
 import pytest
 
 from provision.sandbox import Sandbox
+from tests.processes import PATIENCE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # the library warns about itself while it is imported
@@ -43,7 +44,7 @@ class MsalTokens(AccessTokenProvider):
     def __init__(self, sandbox: Sandbox, context: ssl.SSLContext) -> None:
         known = sandbox.credentials()
         self.scope = f"{known['graph_url']}/.default"
-        self.client = httpx2.Client(verify=context, trust_env=False)
+        self.client = httpx2.Client(verify=context, trust_env=False, timeout=PATIENCE)
         self.app = msal.ConfidentialClientApplication(
             known["client_id"],
             client_credential=known["client_secret"],
@@ -70,7 +71,7 @@ def with_sdk(served: tuple[Sandbox, ssl.SSLContext]) -> Callable[[Work], None]:
 
     async def connected(work: Work) -> None:
         tokens = MsalTokens(sandbox, context)
-        async with httpx.AsyncClient(verify=context, trust_env=False) as http:
+        async with httpx.AsyncClient(verify=context, trust_env=False, timeout=PATIENCE) as http:
             adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(tokens), http)
             adapter.base_url = f"{sandbox.cloud.graph_url}/v1.0"
             await work(GraphServiceClient(request_adapter=adapter))

@@ -216,7 +216,8 @@ def test_a_stopped_app_that_only_imports_is_tried_by_itself_and_goes_on(house: H
     row = office.of(house, cast.contoso, app)
     assert (row.state, row.rests_until, row.recovered_at) == (ConnectorState.ACTIVE, None, clock())
     with house.db.reading() as session:
-        told = session.exec(select(Event.action).where(col(Event.action).startswith("connector."))).all()
+        query = select(Event.action).where(col(Event.action).startswith("connector."))
+        told = session.exec(query.order_by(col(Event.sequence))).all()
     assert told[-1] == "connector.recovered"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlmodel import select
+from sqlmodel import col, select
 
 from provision.core.ports import Taken
 from provision.core.tables import Mapping, Operation, User
@@ -30,12 +30,12 @@ def desk(house: House, cast: Cast, clock: Clock, app: Flask) -> Desk:
 
 def people(desk: Desk) -> list[User]:
     with desk.house.db.reading() as session:
-        return list(session.exec(select(User)).all())
+        return list(session.exec(select(User).order_by(col(User.id))).all())
 
 
 def operations(desk: Desk) -> list[Operation]:
     with desk.house.db.reading() as session:
-        return list(session.exec(select(Operation)).all())
+        return list(session.exec(select(Operation).order_by(col(Operation.id))).all())
 
 
 @pytest.mark.parametrize(

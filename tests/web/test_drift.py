@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from provision.core.mapping import Change
 from provision.core.tables import Connector, Cycle, Drift, Operation, User
@@ -80,12 +80,12 @@ def test_a_licence_is_called_by_its_name_and_pushed_back(
 
 def _rows(house: House) -> list[Drift]:
     with house.db.reading() as session:
-        return list(session.exec(select(Drift)).all())
+        return list(session.exec(select(Drift).order_by(col(Drift.id))).all())
 
 
 def _operations(house: House) -> list[Operation]:
     with house.db.reading() as session:
-        return list(session.exec(select(Operation)).all())
+        return list(session.exec(select(Operation).order_by(col(Operation.id))).all())
 
 
 def _given_name(house: House, who: User) -> str | None:

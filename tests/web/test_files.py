@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import select
+from sqlmodel import col, select
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
@@ -44,7 +44,7 @@ def _row(house: House, hr: int) -> Connector:
 
 def _kept(house: House) -> list[UploadedFile]:
     with house.db.reading() as session:
-        return list(session.exec(select(UploadedFile)).all())
+        return list(session.exec(select(UploadedFile).order_by(col(UploadedFile.id))).all())
 
 
 def _rows(house: House, hr: int) -> dict[str, str]:

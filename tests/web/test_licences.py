@@ -38,7 +38,7 @@ def without(house: House, cast: Cast, people: list[int], sku: str) -> list[int]:
 
 def unsettled(house: House) -> list[OperationState]:
     with house.db.reading() as session:
-        return [row.state for row in session.exec(select(Operation)).all()]
+        return [row.state for row in session.exec(select(Operation).order_by(col(Operation.id))).all()]
 
 
 def test_the_persons_page_leads_to_what_they_hold_and_what_is_free(

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from provision.core.tables import Account, Connector, Operation, User
 from provision.core.vocabulary import Approval, Lifecycle, OperationKind, OperationState
@@ -49,7 +49,7 @@ def _people(house: House) -> dict[str, Lifecycle]:
 
 def _operations(house: House) -> list[tuple[OperationKind, OperationState]]:
     with house.db.reading() as session:
-        return [(row.kind, row.state) for row in session.exec(select(Operation)).all()]
+        return [(row.kind, row.state) for row in session.exec(select(Operation).order_by(col(Operation.id))).all()]
 
 
 def _hidden(page: str, name: str) -> str:

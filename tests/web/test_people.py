@@ -41,7 +41,7 @@ def kim(house: House, cast: Cast, clock: Clock, office: Connector) -> User:
 
 def _of(house: House, cast: Cast, table: Any) -> list[Any]:
     with house.db.reading() as session:
-        return list(session.exec(select(table).where(table.tenant_id == cast.contoso)).all())
+        return list(session.exec(select(table).where(table.tenant_id == cast.contoso).order_by(table.id)).all())
 
 
 def _form(page: str) -> dict[str, str]:

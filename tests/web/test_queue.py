@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from provision.core.tables import Connector, Event, Operation, User
 from provision.core.vocabulary import Asks, OperationKind, OperationState, Outcome
@@ -65,7 +65,8 @@ def _someone(house: House, cast: Cast, clock: Clock, office: Connector, name: st
 
 def _state(house: House, cast: Cast) -> dict[int, tuple[OperationState, Asks | None]]:
     with house.db.reading() as session:
-        rows = session.exec(select(Operation).where(Operation.tenant_id == cast.contoso)).all()
+        query = select(Operation).where(Operation.tenant_id == cast.contoso)
+        rows = session.exec(query.order_by(col(Operation.id))).all()
         return {row.id or 0: (row.state, row.asks) for row in rows}
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from provision.core.tables import Account, Connector, Operation, User
 from provision.core.vocabulary import CycleState, Kind, OperationState
@@ -43,7 +43,14 @@ def there(house: House, number: int) -> bool:
 
 def waits(house: House, clock: Clock, state: OperationState, **values: Any) -> None:
     with house.db.writing() as session:
-        operate(session, session.exec(select(Account)).all()[0], clock, state, fingerprint="f", **values)
+        operate(
+            session,
+            session.exec(select(Account).order_by(col(Account.id))).all()[0],
+            clock,
+            state,
+            fingerprint="f",
+            **values,
+        )
 
 
 def page(number: int, tail: str = "") -> str:

@@ -1,6 +1,5 @@
 """Microsoft 365: the sandbox in process, the same over TLS, and a fake that is worse than any real one."""
 
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -90,7 +89,7 @@ class InProcess:
     def __init__(self, folder: Path) -> None:
         self.stage = self._stage(folder)
         self.clock = self.stage.clock
-        self._secret = self.stage.secret
+        self._secret, self._nobody = self.stage.secret, grounds.Nobody()
         self._more: dict[str, Any] = {}
         self.stage.no_lag()
 
@@ -126,9 +125,7 @@ class InProcess:
 
     def trouble(self, what: str, host: str = "") -> None:
         if what == "down":
-            with socket.create_server(("127.0.0.1", 0)) as closed:
-                port = closed.getsockname()[1]
-            self._more = {"login_url": f"https://127.0.0.1:{port}", "transport": None}
+            self._more = {"login_url": f"https://127.0.0.1:{self._nobody.port}", "transport": None}
         elif what == "locked out":
             self._secret = NOT_THE_SECRET
         else:
@@ -203,6 +200,7 @@ class InProcess:
 
     def close(self) -> None:
         self.stage.close()
+        self._nobody.close()
 
 
 class OverTls(InProcess):

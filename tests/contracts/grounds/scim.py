@@ -1,7 +1,6 @@
 """A SCIM application: scim2-server's own, over HTTP, with misfortunes between it and whoever calls."""
 
 import json
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from provision.core.ports import (
 )
 from provision.core.vocabulary import Kind
 from tests.contracts.ground import People
-from tests.fakes.grounds import Clock
+from tests.fakes.grounds import Clock, Nobody
 from tests.fakes.scim import TOKEN, ScimServer, new
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -81,7 +80,7 @@ class OverHttp:
 
     def __init__(self, _folder: Path) -> None:
         self.clock = Clock()
-        self.server = ScimServer(most=7, withhold=self.withhold)
+        self.server, self._nobody = ScimServer(most=7, withhold=self.withhold), Nobody()
         self._url, self._token = self.server.url, TOKEN
         self._patch = pytest.MonkeyPatch()
         for number in range(30):
@@ -128,8 +127,7 @@ class OverHttp:
 
     def trouble(self, what: str, host: str = "") -> None:
         if what == "down":
-            with socket.create_server(("127.0.0.1", 0)) as closed:
-                self._url = f"http://127.0.0.1:{closed.getsockname()[1]}/v2"
+            self._url = f"http://127.0.0.1:{self._nobody.port}/v2"
             return
         if what == "locked out":
             self._token = "not-the-token"
@@ -193,6 +191,7 @@ class OverHttp:
     def close(self) -> None:
         self._patch.undo()
         self.server.close()
+        self._nobody.close()
 
     def _mapped(self, row: Mapping[str, Any]) -> dict[str, Any]:
         name = row.get("name") or {}
