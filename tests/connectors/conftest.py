@@ -1,14 +1,10 @@
-"""Property tests here never fail for being slow: the machine may be busy. And a host that must never be asked."""
+"""A host that must never be asked."""
 
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from tests.fakes.grounds import Listener
-
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 @pytest.fixture

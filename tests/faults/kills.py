@@ -163,8 +163,8 @@ def revision() -> str:
     """The commit that is tried, and whether anything was changed since."""
     told = ("git", "describe", "--always", "--dirty", "--abbrev=12")
     try:
-        done = subprocess.run(told, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=10)
-    except OSError:
+        done = subprocess.run(told, cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return done.stdout.strip() or "unknown"
 
