@@ -177,6 +177,14 @@ def among(session: Session, column: Any, values: Iterable[Any] | str) -> Any:
     return column == sa.any_(_later(values, kind) if isinstance(values, str) else sa.literal(list(values), kind))
 
 
+def gathered(session: Session, *columns: Any) -> Any:
+    """A call that makes one JSON list of many rows, each a list of these columns, in no particular order."""
+    if session.get_bind().dialect.name == "sqlite":
+        return sa.type_coerce(sa.func.json_group_array(sa.func.json_array(*columns)), sa.JSON())
+    rows = sa.func.json_agg(sa.func.json_build_array(*columns))
+    return sa.type_coerce(sa.func.coalesce(rows, sa.text("'[]'::json")), sa.JSON())
+
+
 def once(build: Callable[[Session], Any]) -> Callable[[Session], Any]:
     """Let a statement that is asked over and over be built a single time for each kind of database.
 

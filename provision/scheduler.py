@@ -4,6 +4,7 @@ Owns the table of timers and the leader's loop; everything it starts is a servic
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -107,6 +108,15 @@ TIMETABLE = (
 )
 
 
+def rest(took: float) -> float:
+    """Seconds until cycles are looked for again, after that many with them.
+
+    A client that switches people off asks for a cycle with each of them, and one for many costs what one for one does: the
+    busier the last round, the more are gathered for the next, which still begins within a second.
+    """
+    return min(0.8, max(0.3, 4 * took))
+
+
 class Running:
     """The timers and the leader of one process. A second process waits here until the first one is gone."""
 
@@ -162,8 +172,9 @@ class Running:
     def _read(self) -> None:
         """Cycles: what comes in."""
         while not self._stop.is_set():
+            began = time.monotonic()
             self._try(lambda: cycles.run_requested(self._house.ways(cut=self._stop.is_set)))
-            self._stop.wait(0.3)
+            self._stop.wait(rest(time.monotonic() - began))
 
     def _carry(self) -> None:
         """Operations: what goes out. Beside the cycles, so that nobody waits for a long import."""

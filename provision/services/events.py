@@ -24,6 +24,7 @@ _BEGIN = b"\x00" * 32
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _EVENTS: sa.Table = Event.__table__  # type: ignore[attr-defined]
 _DETAILS: sa.Table = EventDetail.__table__  # type: ignore[attr-defined]
+_HEADS: sa.Table = EventHead.__table__  # type: ignore[attr-defined]
 _TOLD = (
     "tenant_id", "sequence", "at", "actor", "action", "user_id", "account_id", "connector_id", "operation_id", "cycle_id",
     "outcome", "ms", "detail_digest",
@@ -58,13 +59,11 @@ def append(session: Session, tenant_id: int, entries: Sequence[Entry], now: date
     """
     if not entries:
         return
-    head = session.exec(_head(session), params={"tenant": tenant_id}).first()
+    head = session.execute(_head(session), {"tenant": tenant_id}).first()
     if head is None:
-        head = EventHead(tenant_id=tenant_id, sequence=0, hash=_BEGIN)
-        session.add(head)
-        session.flush()
+        session.execute(sa.insert(_HEADS).values(tenant_id=tenant_id, sequence=0, hash=_BEGIN))
     at, stored = now.astimezone(UTC).isoformat(), moment(session, now)
-    sequence, previous = head.sequence, head.hash
+    sequence, previous = head or (0, _BEGIN)
     rows: list[tuple[Any, ...]] = []
     details: list[tuple[Any, ...]] = []
     for number, entry in zip(reserve(session, _EVENTS, len(entries)), entries, strict=True):
@@ -80,14 +79,20 @@ def append(session: Session, tenant_id: int, entries: Sequence[Entry], now: date
         previous = link
     insert_many(session, _EVENTS, ("id", *_TOLD, "previous", "hash"), rows)
     insert_many(session, _DETAILS, ("event_id", "before", "after", "names", "text", "who_key"), details)
-    head.sequence, head.hash = sequence, previous
-    session.add(head)
-    session.flush()
+    session.execute(_MOVED, {"tenant": tenant_id, "to": sequence, "link": previous})
 
 
 @once
 def _head(session: Session) -> Any:
-    return for_update(session, select(EventHead).where(col(EventHead.tenant_id) == sa.bindparam("tenant")))
+    query = sa.select(_HEADS.c.sequence, _HEADS.c.hash).where(_HEADS.c.tenant_id == sa.bindparam("tenant"))
+    return for_update(session, query)
+
+
+_MOVED = (
+    sa.update(_HEADS)
+    .where(_HEADS.c.tenant_id == sa.bindparam("tenant"))
+    .values(sequence=sa.bindparam("to"), hash=sa.bindparam("link"))
+)
 
 
 def verify(session: Session, tenant_id: int) -> int | None:
@@ -104,8 +109,8 @@ def verify(session: Session, tenant_id: int) -> int | None:
             if row["sequence"] != last + 1 or row["previous"] != previous or not _fits(row):
                 return last + 1
             last, previous = row["sequence"], row["hash"]
-    head = session.get(EventHead, tenant_id)
-    return None if (head.hash if head else _BEGIN) == previous else last + 1
+    head = session.scalar(sa.select(_HEADS.c.hash).where(_HEADS.c.tenant_id == tenant_id))
+    return None if (head or _BEGIN) == previous else last + 1
 
 
 def digest_of(detail: EventDetail) -> bytes:

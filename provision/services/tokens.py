@@ -9,13 +9,14 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from provision.core.tables import Connector, Token
+from provision.core.tables import Connector, CustomAttribute, Token
 from provision.core.vocabulary import Kind, TokenScope
-from provision.db import for_update
+from provision.db import for_update, gathered, once
 from provision.services import connectors, events
 from provision.services.errors import Conflict, Invalid, NotFound
 
@@ -30,14 +31,18 @@ SOON = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who a token lets in: one app of one tenant, to read or to write."""
+    """Who a token lets in: one app of one tenant, to read or to write.
+
+    ``app``: the row of it that a connection is made from; ``attributes``: name and label of what the tenant added to people.
+    """
 
     token_id: int
     tenant_id: int
     connector_id: int
     scope: TokenScope
     stale: bool
-    app: Connector
+    app: Any
+    attributes: tuple[tuple[str, str], ...]
 
 
 def issue(
@@ -100,7 +105,7 @@ def of(session: Session, tenant_id: int, connector_id: int) -> list[Token]:
     return list(session.exec(query.order_by(col(Token.id).desc())))
 
 
-def valid(token: Token, now: datetime) -> bool:
+def valid(token: Any, now: datetime) -> bool:
     """Whether it still lets anybody in."""
     return token.revoked_at is None and now < token.expires_at
 
@@ -123,21 +128,34 @@ def bearer(session: Session, text: str, now: datetime) -> Bearer | None:
     if not text.startswith(PREFIX) or len(text) > 200 or not text.isascii():
         return None
     digest = _digest(text)
-    found = session.exec(_BY_DIGEST, params={"digest": digest}).first()
-    if found is None:
-        return None
-    row, app = found
-    if not hmac.compare_digest(row.digest, digest) or not valid(row, now):
+    row = session.execute(_by_digest(session), {"digest": digest}).first()
+    if row is None or not hmac.compare_digest(row.digest, digest) or not valid(row, now):
         return None
     stale = row.used_at is None or now - row.used_at >= TOUCH_AFTER
-    return Bearer(row.id or 0, row.tenant_id, row.connector_id, TokenScope(row.scope), stale, app)
+    own = tuple(sorted((name, label) for name, label in row.added))
+    return Bearer(row.token_id, row.tenant_id, row.id, row.scope, stale, row, own)
 
 
-_BY_DIGEST = (
-    select(Token, Connector)
-    .join(Connector, col(Connector.id) == col(Token.connector_id))
-    .where(col(Token.digest) == sa.bindparam("digest"), Connector.tenant_id == Token.tenant_id)
-)
+@once
+def _by_digest(session: Session) -> Any:
+    """All that a request must know before anything else, in one statement: every one of them begins with it."""
+    added = sa.select(gathered(session, _ADDED.c.name, _ADDED.c.label)).where(_ADDED.c.tenant_id == _TOKENS.c.tenant_id)
+    return (
+        sa.select(
+            _TOKENS.c.id.label("token_id"),
+            *(_TOKENS.c[name] for name in ("digest", "scope", "expires_at", "used_at", "revoked_at")),
+            *(_CONNECTORS.c[name] for name in _APP),
+            added.scalar_subquery().label("added"),
+        )
+        .join_from(_TOKENS, _CONNECTORS, _CONNECTORS.c.id == _TOKENS.c.connector_id)
+        .where(_TOKENS.c.digest == sa.bindparam("digest"), _CONNECTORS.c.tenant_id == _TOKENS.c.tenant_id)
+    )
+
+
+_APP = ("id", "tenant_id", "kind", "name", "state", "features", "config", "secret", "outside_id")
+_TOKENS: sa.Table = Token.__table__  # type: ignore[attr-defined]
+_CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
+_ADDED: sa.Table = CustomAttribute.__table__  # type: ignore[attr-defined]
 
 
 def touch(session: Session, token_id: int, now: datetime) -> None:

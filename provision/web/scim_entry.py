@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -39,7 +40,7 @@ from scim2_server.service import ScimService
 from scim2_server.storage import SearchPage
 
 from provision.core.vocabulary import ConnectorState, Feature, TokenScope
-from provision.services import mappings, scim, tokens
+from provision.services import scim, tokens
 from provision.services.cycles import Client
 from provision.services.worker.pace import Bucket
 from provision.web.page import house
@@ -50,6 +51,7 @@ MOST = 10_000
 LIMITS = "provision.scim.limits"
 _READS = frozenset({Operation.query, Operation.search, Operation.search_with_body})
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_LIST = [str(ListResponse.__schema__)]
 
 
 class TooMany(SCIMException):
@@ -108,8 +110,11 @@ class Service(ScimService):
         if search_request.attributes or search_request.excluded_attributes:
             whole = [one.resource() for one in shown]
             return super().search_response(base_url, resource_types, replace(page, resources=whole), search_request)
-        answer = super().search_response(base_url, resource_types, replace(page, resources=[]), search_request)
         bodies = [one.body(self._shapes[one.kind], base_url) for one in shown]
+        if search_request.cursor is None and page.total is not None:
+            told = {"schemas": _LIST, "totalResults": page.total, "startIndex": search_request.start_index}
+            return ScimResponse(HTTPStatus.OK, {**told, "itemsPerPage": len(bodies), "Resources": bodies})
+        answer = super().search_response(base_url, resource_types, replace(page, resources=[]), search_request)
         answer.body = {**(answer.body or {}), "itemsPerPage": len(bodies), "Resources": bodies}
         return answer
 
@@ -177,33 +182,47 @@ def service(own: tuple[tuple[str, str], ...], passwords: bool, secret: bytes) ->
 def admit() -> None:
     """Let a client in, and lay out for this request what serves it. Raises the SCIM error it is told otherwise."""
     _refuse_plain()
-    with house().db.reading() as session:
-        bearer = tokens.bearer(session, _token(), g.now)
-        if bearer is None:
-            raise UnauthorizedException(detail="The token is missing, unknown, expired or revoked")
-        current_app.extensions[LIMITS].take(bearer.token_id)
-        row = bearer.app
-        own = tuple((one.name, one.label) for one in mappings.attributes(session, bearer.tenant_id))
+    g.scim_open = ExitStack()
+    session = g.scim_open.enter_context(house().db.reading())
+    bearer = tokens.bearer(session, _token(), g.now)
+    if bearer is None:
+        raise UnauthorizedException(detail="The token is missing, unknown, expired or revoked")
+    current_app.extensions[LIMITS].take(bearer.token_id)
+    row = bearer.app
     if row.state == ConnectorState.PAUSED:
         raise Resting
+    writes = _writes()
+    if writes or bearer.stale:
+        g.scim_open.close()
     if bearer.stale:
-        with house().db.writing() as session:
-            tokens.touch(session, bearer.token_id, g.now)
+        with house().db.writing() as noting:
+            tokens.touch(noting, bearer.token_id, g.now)
     g.bearer, g.scim_passwords = bearer, bool(row.config.get("initial_secrets"))
-    g.scim_service = service(own, g.scim_passwords, house().vault.derived("scim"))
+    g.scim_service = service(bearer.attributes, g.scim_passwords, house().vault.derived("scim"))
     g.scim_client = _client(row)
-    g.scim_desk = ScimHandler(g.scim_service, _storage(g.scim_client))
+    reading = house().db.reading if writes or bearer.stale else lambda: nullcontext(session)
+    g.scim_desk = ScimHandler(g.scim_service, _storage(g.scim_client, reading, writes=writes))
+
+
+def leave(_error: BaseException | None = None) -> None:
+    """The request is over, however it ended. What only reads does so in the transaction in which it was let in."""
+    if "scim_open" in g:
+        g.scim_open.close()
 
 
 def _client(row: Any) -> Client:
     takes_over = bool(row.features.get(Feature.IMPORT)) and row.state == ConnectorState.ACTIVE
-    return Client(row.tenant_id, row.id, row.name, takes_over, house().kinds, house().connect(row))
+    connect = functools.partial(house().connect, row)
+    return Client(row.tenant_id, row.id, row.name, takes_over, house().kinds, connect)
 
 
-def _storage(client: Client) -> scim.Accounts:
-    doors = scim.Doors(house().db.reading, house().db.writing, house().now)
-    searching = request.path.endswith("/.search")
-    writes = request.method not in _SAFE and not searching
+def _writes() -> bool:
+    """Whether the request may change anything; a search by POST does not."""
+    return request.method not in _SAFE and not request.path.endswith("/.search")
+
+
+def _storage(client: Client, reading: scim.Opening, *, writes: bool) -> scim.Accounts:
+    doors = scim.Doors(reading, house().db.writing, house().now)
     quiet = request.method == "PATCH" and not _names_attributes(request.args)
     return scim.Accounts(doors, client, g.scim_service.provider, writes=writes, quiet=quiet, show=scim.Shown.of)
 

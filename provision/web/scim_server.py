@@ -76,6 +76,7 @@ class Server(ScimServer):
         """The library's blueprint, its doors kept, and nothing left that would answer with a page."""
         blueprint = super().create_blueprint()
         blueprint.before_request(scim_entry.admit)
+        blueprint.teardown_request(scim_entry.leave)
         blueprint.register_error_handler(ServiceError, self._refused)
         blueprint.register_error_handler(OperationalError, self._busy)
         blueprint.register_error_handler(InternalServerError, self._broken)

@@ -136,3 +136,21 @@ def crowd(okta: Pusher, number: int) -> list[str]:
         session.execute(sa.insert(User), people)
         session.execute(sa.insert(Account), accounts)
     return [str(each) for each in numbers]  # fmt: skip
+
+
+class sent:  # noqa: N801 - reads as a word
+    """The statements sent within the block."""
+
+    def __init__(self, house: House) -> None:
+        self.engine = house.db.engine
+        self.statements: list[str] = []
+
+    def __enter__(self) -> list[str]:
+        sa.event.listen(self.engine, "before_cursor_execute", self._note)
+        return self.statements
+
+    def __exit__(self, *_: Any) -> None:
+        sa.event.remove(self.engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        self.statements.append(statement)

@@ -21,7 +21,7 @@ from provision.services.cycles.ending import Leaving, leaving, release
 from provision.services.cycles.frame import Item
 from provision.services.cycles.observing import Owned
 from provision.services.cycles.preview import PreviewCounts, PreviewRow, decide, preview_counts, preview_rows
-from provision.services.cycles.pushing import Client, push, pushed, returning, take_away
+from provision.services.cycles.pushing import Client, enter, push, returning, standing, take_away
 from provision.services.cycles.requests import (
     barred,
     comparison_due,
@@ -53,6 +53,7 @@ __all__ = [
     "comparison_due",
     "decide",
     "due",
+    "enter",
     "goes_on_at",
     "held",
     "history",
@@ -63,7 +64,6 @@ __all__ = [
     "preview_counts",
     "preview_rows",
     "push",
-    "pushed",
     "release",
     "request",
     "request_due",
@@ -71,6 +71,7 @@ __all__ = [
     "run",
     "run_requested",
     "show",
+    "standing",
     "stop",
     "take_away",
     "under_way",

@@ -1,5 +1,6 @@
 """What stays the same while a cycle runs, and the row that a batch works on. Holds values; decides nothing."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from provision.core.ports import MANAGER
 from provision.core.profile import REQUIRED
 from provision.core.tables import Account, Connector, Cycle
 from provision.core.tables import Mapping as MappingTable
-from provision.core.vocabulary import Decision, Direction, Owner, Situation, WhenGone
+from provision.core.tables.columns import Word
+from provision.core.vocabulary import Decision, Direction, Flow, MappingKind, Owner, Situation, WhenGone
+from provision.db import for_update, once
 
 COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "disputed", "failed", "gone", "left_alone")
 SIGHTS = ("pages", "seen", "unchanged", "left_alone", "failed")
@@ -125,12 +128,28 @@ def frame(session: Session, cycle: Cycle, kinds: Mapping[str, Any]) -> Frame:
     )
 
 
+def entered(session: Session, tenant_id: int, connector_id: int) -> Any:
+    """An app's row, kept as it is until the transaction ends; None if the app is gone. Who pushes for it waits here."""
+    return session.execute(_locked(session), {"tenant": tenant_id, "connector": connector_id}).first()
+
+
 def pushing(
-    session: Session, tenant_id: int, connector_id: int, kinds: Mapping[str, Any], *, actor: str, takes_over: bool
+    session: Session,
+    tenant_id: int,
+    connector: Any,
+    kinds: Mapping[str, Any],
+    *,
+    actor: str,
+    takes_over: bool,
+    promised: bool,
 ) -> Frame:
-    """The fixed parts for what an app sends by itself, outside any cycle."""
-    fixed = {"cycle_id": 0, "actor": actor, "takes_over": takes_over, "chosen": None}
-    return _frame(session, tenant_id, connector_id, kinds, **fixed, promised=_promised(session, connector_id))
+    """The fixed parts for what an app sends by itself, outside any cycle; ``connector`` is its row, as it ``entered``.
+
+    ``promised``: whether to read what was decided about accounts, which matters to those that are nobody's yet.
+    """
+    decided = _promised(session, connector.id) if promised else {}
+    fixed = {"cycle_id": 0, "actor": actor, "takes_over": takes_over, "chosen": None, "promised": decided}
+    return _of(session, tenant_id, connector, kinds, **fixed)
 
 
 def looking(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[str, Any]) -> Frame:
@@ -140,71 +159,109 @@ def looking(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[
 
 def _frame(session: Session, tenant_id: int, connector_id: int, kinds: Mapping[str, Any], **fixed: Any) -> Frame:
     whose = {"tenant": tenant_id, "connector": connector_id}
-    connector = session.exec(_CONNECTOR, params=whose).one()
-    rows = session.exec(_MAPPED, params=whose).all()
-    inbound = compile_inbound([Row.of(row) for row in rows])
-    mapped = {(rule.ours, rule.theirs) for rule in inbound.rules}
+    return _of(session, tenant_id, session.execute(_CONNECTOR, whose).one(), kinds, **fixed)
+
+
+def _of(session: Session, tenant_id: int, connector: Any, kinds: Mapping[str, Any], **fixed: Any) -> Frame:
+    place = {"tenant": tenant_id, "position": connector.position, "connector": connector.id}
+    mapped = _compiled(tuple([tuple(row) for row in session.execute(_MAPPED, place)]), connector.id)
+    kind = kinds[connector.kind]
+    known = {(rule.ours, rule.theirs) for rule in mapped.inbound.rules}
     own = [
-        Rule(rule.ours, rule.theirs, rule.priority)
-        for rule in kinds[connector.kind].matching
-        if (rule.ours, rule.theirs) not in mapped
+        Rule(rule.ours, rule.theirs, rule.priority) for rule in kind.matching if (rule.ours, rule.theirs) not in known
     ]
     return Frame(
         tenant_id=tenant_id,
-        connector_id=connector_id,
+        connector_id=connector.id,
         app=connector.name,
-        inbound=inbound,
-        outward=tuple(row.theirs for row in rows if row.direction is not Direction.IN),
-        rules=tuple(sorted((*inbound.rules, *own), key=lambda rule: rule.priority)),
+        inbound=mapped.inbound,
+        outward=mapped.outward,
+        rules=tuple(sorted((*mapped.inbound.rules, *own), key=lambda rule: rule.priority)),
         leaves_guests=connector.scope.get("guests") == "leave",
-        shows_all=kinds[connector.kind].whole(connector.config),
+        shows_all=kind.whole(connector.config),
         when_gone=WhenGone(connector.when_gone),
-        managers=kinds[connector.kind].managers,
-        pushes=not kinds[connector.kind].pulled,
-        outranked=_outranked(session, connector),
-        required=frozenset(REQUIRED).intersection(inbound.targets) if kinds[connector.kind].takes_file else frozenset(),
+        managers=kind.managers,
+        pushes=not kind.pulled,
+        outranked=mapped.outranked,
+        required=frozenset(REQUIRED).intersection(mapped.inbound.targets) if kind.takes_file else frozenset(),
         brake=limits.incoming(connector.scope),
         **fixed,
     )
 
 
-_CONNECTOR = select(Connector).where(
-    col(Connector.tenant_id) == sa.bindparam("tenant"), col(Connector.id) == sa.bindparam("connector")
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """What an app's rows mean, and the attributes that apps before it bring too."""
+
+    inbound: Inbound
+    outward: tuple[str, ...]
+    outranked: Mapping[str, frozenset[int]]
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(rows: tuple[tuple[Any, ...], ...], connector_id: int) -> _Mapped:
+    """The rows of an app and of those before it, compiled once for what they say: pushes ask for the same ones each time."""
+    own = [
+        Row(Direction(direction), here, there, MappingKind(kind), Flow(flow), Owner(owner), priority, position)
+        for number, direction, here, there, kind, flow, owner, priority, position in rows
+        if number == connector_id
+    ]
+    first: dict[str, set[int]] = defaultdict(set)
+    for number, _, attribute, *_rest in rows:
+        if number != connector_id:
+            first[attribute].add(number)
+    return _Mapped(
+        compile_inbound(own),
+        tuple(row.theirs for row in own if row.flows_out),
+        {attribute: frozenset(numbers) for attribute, numbers in first.items()},
+    )
+
+
+_CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
+_MAPPINGS: sa.Table = MappingTable.__table__  # type: ignore[attr-defined]
+_ROW = ("connector_id", "direction", "ours", "theirs", "kind", "flow", "owner", "matching_priority", "position")
+_CONNECTOR = sa.select(
+    *(_CONNECTORS.c[name] for name in ("id", "kind", "name", "position", "config", "scope", "when_gone"))
+).where(_CONNECTORS.c.tenant_id == sa.bindparam("tenant"), _CONNECTORS.c.id == sa.bindparam("connector"))
+
+
+_TOLD = [_MAPPINGS.c[name] for name in _ROW]
+_MAPPED = (
+    sa.select(*(sa.type_coerce(one, sa.Text) if isinstance(one.type, Word) else one for one in _TOLD))
+    .join_from(_MAPPINGS, _CONNECTORS, _CONNECTORS.c.id == _MAPPINGS.c.connector_id)
+    .where(
+        _CONNECTORS.c.tenant_id == sa.bindparam("tenant"),
+        sa.or_(
+            _CONNECTORS.c.id == sa.bindparam("connector"),
+            sa.and_(
+                _MAPPINGS.c.direction != Direction.OUT.value,
+                _MAPPINGS.c.owner != Owner.OURS.value,
+                sa.or_(
+                    _CONNECTORS.c.position < sa.bindparam("position"),
+                    sa.and_(
+                        _CONNECTORS.c.position == sa.bindparam("position"),
+                        _CONNECTORS.c.id < sa.bindparam("connector"),
+                    ),
+                ),
+            ),
+        ),
+    )
+    .order_by(_MAPPINGS.c.id)
 )
-_MAPPED = select(MappingTable).where(
-    col(MappingTable.tenant_id) == sa.bindparam("tenant"), col(MappingTable.connector_id) == sa.bindparam("connector")
-)
+"""The rows of an app, and those of the apps before it that bring something in; two of the same position go by age."""
 _PROMISED = select(Account.id, Account.verdict).where(
     col(Account.connector_id) == sa.bindparam("connector"),
     col(Account.stale),
     col(Account.user_id).is_(None),
     col(Account.verdict)["decision"].as_string() == Decision.EXISTING.value,
 )
-_OUTRANKED = (
-    select(MappingTable.ours, Connector.id)
-    .join(Connector, col(Connector.id) == col(MappingTable.connector_id))
-    .where(
-        col(Connector.tenant_id) == sa.bindparam("tenant"),
-        MappingTable.direction != Direction.OUT,
-        MappingTable.owner != Owner.OURS,
-        sa.or_(
-            col(Connector.position) < sa.bindparam("position"),
-            sa.and_(col(Connector.position) == sa.bindparam("position"), col(Connector.id) < sa.bindparam("connector")),
-        ),
-    )
-)
+
+
+@once
+def _locked(session: Session) -> Any:
+    return for_update(session, _CONNECTOR)
 
 
 def _promised(session: Session, connector_id: int) -> dict[int, int]:
     found = session.exec(_PROMISED, params={"connector": connector_id})
     return {verdict["user_id"]: number for number, verdict in found if number is not None}
-
-
-def _outranked(session: Session, connector: Connector) -> dict[str, frozenset[int]]:
-    """Which apps stand before this one and bring an attribute too; two of the same position go by age."""
-    place = {"tenant": connector.tenant_id, "position": connector.position, "connector": connector.id}
-    first: dict[str, set[int]] = defaultdict(set)
-    for attribute, number in session.exec(_OUTRANKED, params=place):
-        if number is not None:
-            first[attribute].add(number)
-    return {attribute: frozenset(numbers) for attribute, numbers in first.items()}

@@ -30,7 +30,7 @@ DIGEST = 8
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _OBSERVED = ("name", "enabled", "standing", "observed", "observed_hash", "observed_at", "external_id", "superior")
 _JUDGED = ("situation", "user_id", "verdict", "absorbed", "stale", "removed", "withheld")
-_READ = tuple(ACCOUNTS.c[name] for name in ("id", "anchor", *_OBSERVED[:5], *_JUDGED, "pushed"))
+READ = tuple(ACCOUNTS.c[name] for name in ("id", "anchor", *_OBSERVED[:5], *_JUDGED, "pushed"))
 
 
 def merged(pages: Iterable[Page]) -> list[Seen]:
@@ -92,7 +92,7 @@ def observe(
 
 def load(session: Session, frame: Owned, *conditions: Any, limit: int | None = None, lock: bool = False) -> list[Item]:
     """Account rows of this connector as items, in order of id; ``lock`` keeps them until the transaction ends."""
-    query = sa.select(*_READ).where(
+    query = sa.select(*READ).where(
         ACCOUNTS.c.tenant_id == frame.tenant_id, ACCOUNTS.c.connector_id == frame.connector_id, *conditions
     )
     query = query.order_by(ACCOUNTS.c.id).limit(limit)

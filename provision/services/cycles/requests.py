@@ -1,8 +1,10 @@
 """What people, timers and commands ask of a connector, and what they may know of a cycle. Never runs one."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core.tables import Connector, Cycle
@@ -11,6 +13,9 @@ from provision.db import for_update
 from provision.services.errors import Conflict, NotFound, ServiceError
 
 COMPARED_EVERY = timedelta(days=1)
+UNFINISHED: Any = col(Cycle.state).in_([sa.literal_column(f"'{state}'") for state in UNFINISHED_CYCLES])
+"""Asked for or running, word for word as the partial index has it: SQLite uses one only then, and would look at every cycle
+there ever was."""
 
 
 def request(  # noqa: PLR0913 – what is asked for, all by name
@@ -45,7 +50,7 @@ def request(  # noqa: PLR0913 – what is asked for, all by name
         options["chosen"] = sorted(set(chosen))
     waiting = unfinished(session, tenant_id, connector_id)
     if waiting is not None:
-        if not _covers(waiting, options):
+        if not _covers(waiting.options, options):
             raise Conflict("cycle_under_way", app=connector.name)
         return waiting
     cycle = Cycle(
@@ -112,17 +117,13 @@ def show(session: Session, tenant_id: int, cycle_id: int) -> Cycle:
 
 def unfinished(session: Session, tenant_id: int, connector_id: int) -> Cycle | None:
     """The cycle of this connector that is asked for or running."""
-    query = select(Cycle).where(
-        Cycle.tenant_id == tenant_id, Cycle.connector_id == connector_id, col(Cycle.state).in_(UNFINISHED_CYCLES)
-    )
+    query = select(Cycle).where(Cycle.tenant_id == tenant_id, Cycle.connector_id == connector_id, UNFINISHED)
     return session.exec(query).first()
 
 
 def under_way(session: Session) -> list[tuple[Cycle, Connector]]:
     """Every cycle that is asked for or running, with its connector, in the order in which they were asked for."""
-    query = select(Cycle, Connector).where(
-        col(Connector.id) == col(Cycle.connector_id), col(Cycle.state).in_(UNFINISHED_CYCLES)
-    )
+    query = select(Cycle, Connector).where(col(Connector.id) == col(Cycle.connector_id), UNFINISHED)
     return list(session.exec(query.order_by(col(Cycle.id))).all())
 
 
@@ -189,8 +190,13 @@ def next_comparison(session: Session, connector: Connector) -> datetime | None:
     return None if last is None else last.requested_at + COMPARED_EVERY
 
 
-def _covers(waiting: Cycle, options: dict[str, Any]) -> bool:
-    had = {"preview": False, "full": False, **waiting.options}
+def covers_all(waiting: Mapping[str, Any]) -> bool:
+    """Whether a cycle with these options does what one does for which nothing particular is asked."""
+    return _covers(waiting, {"preview": False, "full": False})
+
+
+def _covers(waiting: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+    had = {"preview": False, "full": False, **waiting}
     same = all(had.get(name) == options.get(name) for name in ("preview", "compare", "chosen"))
     return same and (bool(had["full"]) or not options["full"])
 

@@ -35,7 +35,7 @@ from provision.services.cycles.judging import adoptable, waiting_suitors
 from provision.services.cycles.looking import look_anew
 from provision.services.cycles.managing import bind, bound
 from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, Owned, merged, remember_sighting
-from provision.services.cycles.requests import barred
+from provision.services.cycles.requests import UNFINISHED, barred
 from provision.services.cycles.taking import Part, take_seen, take_stored, uncollected
 from provision.services.outbox import NOBODY_ASKED, Order
 from provision.vault import VaultError
@@ -84,7 +84,7 @@ class _Cut(Exception):
 def run_requested(ways: Ways) -> list[int]:
     """Carry on every cycle that was asked for or cut short; return their ids. Call it as the leader only."""
     with ways.reading() as session:
-        query = select(Cycle.id).where(col(Cycle.state).in_(UNFINISHED_CYCLES)).order_by(col(Cycle.id))
+        query = select(Cycle.id).where(UNFINISHED).order_by(col(Cycle.id))
         waiting = [number for number in session.exec(query).all() if number is not None]
     for number in waiting:
         run(ways, number)

@@ -28,7 +28,7 @@ from provision.core.vocabulary import (
     WhenLeft,
     key,
 )
-from provision.db import among, for_pointing, for_update
+from provision.db import among, for_pointing, for_update, once
 from provision.services import mappings
 from provision.services.outbox.gathering import gatherings
 
@@ -182,13 +182,29 @@ def apps(
     """The apps of a tenant to which anything can be carried, in their order; ``groups``: those that groups follow to;
     ``keep``: none of them is removed before this transaction ends, and one that is being removed is none.
     """
-    query = select(Connector).where(Connector.tenant_id == tenant_id)
-    if only is not None:
-        query = query.where(Connector.id == only)
-    query = query.order_by(col(Connector.position), col(Connector.id))
-    rows = session.exec(for_pointing(session, query) if keep else query).all()
-    wanted = (row for row in rows if not groups or _takes_groups(kinds[row.kind], row))
-    return [app_of(session, row, kinds) for row in wanted if kinds[row.kind].is_target]
+    targets = [str(kind) for kind, spec in kinds.items() if spec.is_target]
+    given = {"tenant": tenant_id, "only": only, "targets": targets}
+    rows = session.exec((_kept_targets if keep else _targets)(session), params=given).all()
+    return [app_of(session, row, kinds) for row in rows if not groups or _takes_groups(kinds[row.kind], row)]
+
+
+@once
+def _targets(session: Session) -> Any:
+    only = sa.bindparam("only", type_=sa.BigInteger())
+    return (
+        select(Connector)
+        .where(
+            col(Connector.tenant_id) == sa.bindparam("tenant"),
+            among(session, col(Connector.kind), "targets"),
+            sa.or_(only.is_(None), col(Connector.id) == only),
+        )
+        .order_by(col(Connector.position), col(Connector.id))
+    )
+
+
+@once
+def _kept_targets(session: Session) -> Any:
+    return for_pointing(session, _targets(session))
 
 
 def accounts(session: Session, app: App, *conditions: Any, lock: bool = False) -> list[Row]:

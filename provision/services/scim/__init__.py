@@ -17,12 +17,13 @@ from provision.services.scim.models import LARGEST, served
 from provision.services.scim.passing import pass_on
 from provision.services.scim.patching import apply as apply_patch
 from provision.services.scim.showing import Shown, shapes
-from provision.services.scim.storage import Accounts, Doors
+from provision.services.scim.storage import Accounts, Doors, Opening
 
 __all__ = [
     "LARGEST",
     "Accounts",
     "Doors",
+    "Opening",
     "Shown",
     "admit",
     "apply_patch",

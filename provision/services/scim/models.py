@@ -201,13 +201,20 @@ def comparable(binding: Any, value: str) -> str:
     return normalize("NFC", value) if binding.case_exact else key(value)
 
 
-POLICY = ScimPolicy(
-    unknown=ScimPolicy.Unknown.ignore,
-    remove_value_as_filter=ScimPolicy.RemoveValue.apply,
-    unmatched_path_filter=ScimPolicy.UnmatchedPathFilter.create,
-    comparison_key=comparable,
-)
+def _lenient(**more: Any) -> ScimPolicy:
+    return ScimPolicy(
+        unknown=ScimPolicy.Unknown.ignore,
+        remove_value_as_filter=ScimPolicy.RemoveValue.apply,
+        unmatched_path_filter=ScimPolicy.UnmatchedPathFilter.create,
+        **more,
+    )
+
+
+POLICY = _lenient(comparison_key=comparable)
 """As lenient as Microsoft Entra needs it."""
+POLICY_WITHOUT_TEXTS = _lenient()
+"""The same for a change that brings no text and compares none. With a comparison of our own, the library looks after every
+change at each text that a resource may have, for one that cannot be compared."""
 
 
 @functools.lru_cache(maxsize=64)

@@ -13,10 +13,11 @@ from typing import Any
 from scim2_models import PatchOp, PatchOperation, Resource
 
 from provision.core.vocabulary import exact
-from provision.services.scim.models import GROUP, PeopleGroup
+from provision.services.scim.models import GROUP, POLICY_WITHOUT_TEXTS, PeopleGroup
 
 _MEMBERS = rf"(?:{re.escape(GROUP)}:)?members"
 _ALL = re.compile(_MEMBERS, re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z]+")
 _ONE = re.compile(rf'{_MEMBERS}\[\s*value\s+eq\s+("(?:[^"\\]|\\.)*")\s*\]', re.IGNORECASE)
 
 
@@ -30,8 +31,14 @@ def apply(current: Resource[Any], asked: "PatchOp[Any]") -> bool:
             changed |= _part(current, operations)
         else:
             joined = _together(operations) if kind == "join" else operations
-            changed |= asked.model_copy(update={"operations": joined}).patch(current)
+            policy = POLICY_WITHOUT_TEXTS if all(map(_switches, joined)) else None
+            changed |= asked.model_copy(update={"operations": joined}).patch(current, policy)
     return changed
+
+
+def _switches(operation: Any) -> bool:
+    """Whether all it does is to set an attribute to yes or no."""
+    return isinstance(operation.value, bool) and _NAME.fullmatch(str(operation.path or "")) is not None
 
 
 def _kind(operation: Any) -> str:

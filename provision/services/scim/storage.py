@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-import sqlalchemy as sa
 from scim2_models import (
     InvalidValueException,
     NotFoundException,
@@ -25,18 +24,15 @@ from scim2_models import (
 )
 from scim2_server.storage import ScimStorage, SearchPage
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from provision.core.tables import Account, Connector
 from provision.core.vocabulary import key
-from provision.db import for_update
 from provision.services import cycles, outbox
 from provision.services.cycles import Client, Item
 from provision.services.scim import members, searching
 from provision.services.scim.bodies import body_of, filled, observed_of, version_of
 from provision.services.scim.models import PeopleGroup
 
-ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 Opening = Callable[[], AbstractContextManager[Session]]
 Show = Callable[..., Any]
 """How a row becomes what is answered: by default a resource of the library's (``bodies.filled``)."""
@@ -77,20 +73,23 @@ class Accounts(ScimStorage):
             str(kind.name): cast(type[Resource[Any]], served.model_for(kind)) for kind in served.resource_types
         }
         self._open: Session | None = None
+        self._app: Any = None
+        self._held: dict[int, Item] = {}
 
     @contextmanager
     def operation(self) -> Iterator[None]:
         """One transaction; writers of one app come one after another, so that no name is taken twice."""
         with (self.doors.writing if self.writes else self.doors.reading)() as session:
             if self.writes:
-                own = select(Connector.id).where(col(Connector.id) == self.client.connector_id)
-                if session.exec(for_update(session, own)).first() is None:
+                self._app = cycles.enter(session, self.client)
+                if self._app is None:
                     raise UnauthorizedException(detail="The app of this token was removed")
             self._open = session
             try:
                 yield
             finally:
                 self._open = None
+                self._held.clear()
 
     def get(
         self,
@@ -123,7 +122,7 @@ class Accounts(ScimStorage):
                 observed, order = observed_of(body, {}, now), self._order(now)
                 number = members.create(session, self.client, observed, _members(resource) or [], order)
             else:
-                self._refuse_taken(session, body, 0)
+                self._refuse_taken(session, body, None)
                 item = cycles.returning(session, self.client, key(body.get("userName")), body.get("externalId"))
                 number = self._push(session, item, body, now)
             return self._shown(session, [self._row(session, resource_type, str(number))])[0]
@@ -140,8 +139,8 @@ class Accounts(ScimStorage):
                 observed, order = observed_of(body, row["observed"], now), self._order(now)
                 members.update(session, self.client, row, observed, _members(resource) or [], order)
             else:
-                self._refuse_taken(session, body, row["id"])
-                (item,) = cycles.pushed(session, self.client, ACCOUNTS.c.id == row["id"], lock=True)
+                item = self._held[row["id"]]
+                self._refuse_taken(session, body, item)
                 self._push(session, item, body, now)
             return self._shown(session, [self._row(session, resource_type, str(resource.id))])[0]
 
@@ -153,8 +152,7 @@ class Accounts(ScimStorage):
             if row["group_id"] is not None:
                 members.remove(session, self.client, row, self._order(now))
                 return
-            (item,) = cycles.pushed(session, self.client, ACCOUNTS.c.id == row["id"], lock=True)
-            cycles.take_away(session, self.client, item, now)
+            cycles.take_away(session, self.client, self._app, self._held[row["id"]], now)
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -169,10 +167,10 @@ class Accounts(ScimStorage):
     def _push(self, session: Session, item: Item | None, body: dict[str, Any], now: datetime) -> int:
         observed = observed_of(body, item.observed if item else {}, now)
         try:
-            with session.begin_nested():
-                item = cycles.push(session, self.client, item, observed, now)
-        except IntegrityError:
+            item = cycles.push(session, self.client, self._app, item, observed, now)
+        except IntegrityError:  # nothing of this operation stays: its transaction ends with it
             raise UniquenessException(detail="A value of this person belongs to somebody else") from None
+        self._held[item.id] = item
         if item.user_id is not None:
             members.admit(session, self.client, self._order(now))
         return item.id
@@ -180,18 +178,31 @@ class Accounts(ScimStorage):
     def _row(self, session: Session, kind: ResourceType, number: str, expected: str | None = None) -> Any:
         """One account's row, kept until the transaction ends where it may change. Raises NotFound, PreconditionFailed."""
         wanted = searching.number_of(number)
-        row = searching.one(session, self.client.connector_id, str(kind.name), wanted, lock=self.writes)
+        if self.writes and kind.name == "User":
+            row = self._person(session, wanted)
+        else:
+            row = searching.one(session, self.client.connector_id, str(kind.name), wanted, lock=self.writes)
         if row is None:
             raise NotFoundException(detail=f"{kind.name} {number!r} not found")
         if expected is not None and version_of(row["observed"]) != expected:
             raise PreconditionFailedException
         return row
 
-    def _refuse_taken(self, session: Session, body: dict[str, Any], own: int) -> None:
+    def _person(self, session: Session, number: int) -> Any:
+        """Somebody's row, read whole and once in an operation: nobody else changes it meanwhile."""
+        item = self._held.get(number) or cycles.standing(session, self.client, number)
+        if item is None:
+            return None
+        self._held[number] = item
+        return {"id": item.id, "user_id": item.user_id, "group_id": None, "name": item.name, "observed": item.observed}
+
+    def _refuse_taken(self, session: Session, body: dict[str, Any], own: Item | None) -> None:
         name = key(body.get("userName"))
         if not name:
             raise InvalidValueException(detail="userName is empty")
-        if searching.named(session, self.client.connector_id, name) - {own}:
+        if own is not None and own.name == name:
+            return
+        if searching.named(session, self.client.connector_id, name) - {own.id if own else 0}:
             raise UniquenessException(detail="userName is taken")
 
     def _shown(

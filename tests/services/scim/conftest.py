@@ -1,6 +1,7 @@
 """A client that pushes, with the real database behind it, and an app that people go on to."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def accounts(house: House, cast: Cast, clock: Clock, okta: int) -> Open:
             "scim",
             more.pop("takes_over", True),
             house.kinds,
-            house.connect(row),
+            partial(house.connect, row),
         )
         doors = scim.Doors(house.db.reading, house.db.writing, clock)
         return scim.Accounts(doors, client, scim.served(), writes=more.pop("writes", True))
