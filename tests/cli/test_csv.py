@@ -86,6 +86,54 @@ def test_who_is_missing_has_left_only_when_the_file_holds_everybody(hr: Command,
     assert hr("import", "contoso", "csv", "--file", str(file), "--json").json["gone"] == 0
 
 
+def test_rows_of_a_file_that_was_replaced_before_its_import_are_never_imported(filled: Command, file: Path) -> None:
+    assert filled("import", "contoso", "csv", "--preview", "--json").json["preview"]["new"] == 20
+    other = HEAD + "".join(_people(3, first=50))
+    file.write_text(other, encoding="utf-8")
+    preview = filled("import", "contoso", "csv", "--preview", "--file", str(file), "--json").json["preview"]
+    assert (preview["new"], preview["gone"]) == (3, 0)
+    imported = filled("import", "contoso", "csv", "--json").json
+    assert (imported["created"], imported["disputed"]) == (3, 0)
+    assert _emails(filled) == [f"p{n}@there.example" for n in (50, 51, 52)]
+
+
+def test_a_file_replaced_between_preview_and_import_brings_only_its_own_rows(filled: Command, file: Path) -> None:
+    filled("import", "contoso", "csv", "--preview")
+    file.write_text(HEAD + "".join(_people(2, first=18)), encoding="utf-8")
+    imported = filled("import", "contoso", "csv", "--file", str(file), "--json").json
+    assert (imported["seen"], imported["created"], imported["gone"]) == (2, 2, 18)
+    assert _emails(filled) == ["p18@there.example", "p19@there.example"]
+
+
+def test_a_row_that_comes_back_with_a_later_file_is_imported_then(filled: Command, file: Path) -> None:
+    first = file.read_bytes()
+    filled("import", "contoso", "csv", "--preview")
+    file.write_text(HEAD + "".join(_people(2)), encoding="utf-8")
+    filled("import", "contoso", "csv", "--file", str(file))
+    file.write_bytes(first)
+    assert filled("import", "contoso", "csv", "--file", str(file), "--json").json["created"] == 18
+
+
+def test_a_file_that_stays_the_same_lets_no_waiting_row_go(filled: Command, file: Path) -> None:
+    file.write_text(HEAD + "".join(_people(2)) + "77;;Nemo;nemo@there.example;North;41\r\n", encoding="utf-8")
+    filled("import", "contoso", "csv", "--file", str(file))
+    again = filled("import", "contoso", "csv", "--json").json
+    assert (again["disputed"], again["gone"]) == (1, 0)
+    assert filled("import", "contoso", "csv", "--full", "--json").json["disputed"] == 1
+
+
+def test_a_whole_file_that_was_only_previewed_brakes_nothing_when_another_one_comes(hr: Command, file: Path) -> None:
+    assert hr("app", "edit", "contoso", "HR file", "--set", "whole=true").status == 0
+    hr("import", "contoso", "csv", "--file", str(file))
+    hr("app", "features", "contoso", "csv", "--import")
+    hr("import", "contoso", "csv", "--preview")
+    file.write_text(HEAD + "".join(_people(4, first=50)), encoding="utf-8")
+    imported = hr("import", "contoso", "csv", "--file", str(file), "--json").json
+    assert (imported["outcome"], imported["created"]) == ("done", 4)
+    file.write_text(HEAD + "".join(_people(1, first=50)), encoding="utf-8")
+    assert hr("import", "contoso", "csv", "--file", str(file), "--json").json["outcome"] == "held"
+
+
 def _whole(provision: Command, file: Path) -> None:
     assert provision("tenant", "add", "fabrikam", "--name", "Fabrikam").status == 0
     assert provision("app", "add", "fabrikam", "csv", "--name", "All", "--set", "whole=true").status == 0

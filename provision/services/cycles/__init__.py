@@ -9,6 +9,7 @@ judging    whom each account belongs to
 absorbing  account rows become people
 comparing  what linked accounts hold that differs from what the mapping owns
 accepting  some of it is taken over, because a person says so
+missing    what follows from who was not shown
 following  what it brought goes on to the other apps
 ending     who vanished, what went empty, the brake, the watermark
 pushing    what an app sends by itself, outside any cycle

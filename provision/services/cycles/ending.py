@@ -17,7 +17,7 @@ from provision.core.lifecycle import MOVED_BY, when_gone
 from provision.core.planning import judge_leaving
 from provision.core.ports import ENABLED, MANAGER
 from provision.core.tables import Connector, Cycle, Event
-from provision.core.vocabulary import CycleKind, CycleState, Ended, Lifecycle, Outcome, Situation, WhenGone
+from provision.core.vocabulary import CycleState, Ended, Lifecycle, Outcome, Situation, WhenGone
 from provision.db import among, for_update, moment
 from provision.services import events, links
 from provision.services.cycles.following import follow
@@ -25,20 +25,19 @@ from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import take
 from provision.services.cycles.managing import MANAGER_ID
-from provision.services.cycles.observing import ACCOUNTS, DIGEST, NO_GROUP, SIGHTINGS, load, sighted, store
+from provision.services.cycles.missing import CHUNK, PRESENT
+from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, load, store
 from provision.services.cycles.people import USERS, Person, move, update
 from provision.services.cycles.people import load as load_people
 from provision.services.cycles.requests import held, show, unfinished
 from provision.services.errors import Conflict
 
 _TAKEN_AWAY = ("account.gone", "user.suspended", "user.left")
-_PRESENT: tuple[Any, ...] = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None), NO_GROUP)
 _WAITING: tuple[Any, ...] = (
     sa.or_(ACCOUNTS.c.removed.is_not(None), ACCOUNTS.c.withheld.is_not(None)),
     ACCOUNTS.c.situation != Situation.GONE.value,
     NO_GROUP,
 )
-CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +60,6 @@ class _Loss:
     removed: str | None
     empties: tuple[str, ...]
     inactive: bool = False
-
-
-def mark_absent(session: Session, frame: Frame, cycle: Cycle) -> None:
-    """After the last page of a full walk, mark every account that it did not show, and remember how many those are.
-
-    Nothing is inferred from absence in a walk over changes, nor in the very first one.
-    """
-    if cycle.kind != CycleKind.INITIAL or cycle.options.get("first") or not frame.shows_all:
-        return
-    parts = session.scalars(sa.select(SIGHTINGS.c.digests).where(SIGHTINGS.c.cycle_id == frame.cycle_id))
-    seen = {part[start : start + DIGEST] for part in parts for start in range(0, len(part), DIGEST)}
-    # What was observed by something else since the walk began is there, although the walk may not have shown it.
-    earlier = ACCOUNTS.c.observed_at <= datetime.fromisoformat(cycle.options["walk_began_at"])
-    query = sa.select(ACCOUNTS.c.id, ACCOUNTS.c.anchor, ACCOUNTS.c.removed).where(
-        ACCOUNTS.c.connector_id == frame.connector_id, *_PRESENT, earlier
-    )
-    missing, unmarked = 0, []
-    for number, anchor, removed in session.execute(query.execution_options(yield_per=5000)):
-        if sighted(anchor) not in seen:
-            missing += 1
-            if removed is None:
-                unmarked.append(number)
-    for start in range(0, len(unmarked), CHUNK):
-        absent = among(session, ACCOUNTS.c.id, unmarked[start : start + CHUNK])
-        session.execute(sa.update(ACCOUNTS).where(absent).values(removed="absent"))
-    cycle.options = {**cycle.options, "missing": missing}
-    session.flush()
 
 
 def end(session: Session, frame: Frame, cycle: Cycle, connector: Connector, now: datetime) -> list[events.Entry]:
@@ -196,7 +168,7 @@ def _brake(
     emptied = Counter(name for loss in losses if loss.removed is None for name in loss.empties)
     verdict = judge_leaving(
         leaving=sum(1 for loss in losses if (loss.removed or loss.inactive) and loss.user_id is not None),
-        linked=_number(session, frame, ACCOUNTS.c.user_id.is_not(None), *_PRESENT),
+        linked=_number(session, frame, ACCOUNTS.c.user_id.is_not(None), *PRESENT),
         seen=max(expected - (missing or 0), 0),
         expected=expected,
         complete=missing is not None,

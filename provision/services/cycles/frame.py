@@ -30,7 +30,8 @@ SIGHTS = ("pages", "seen", "unchanged", "left_alone", "failed")
 class Frame:
     """One cycle's fixed parts, read once at its start.
 
-    ``shows_all``: a full walk shows everybody; else nothing is concluded from absence.
+    ``shows_all``: a full walk shows everybody; else nobody is missing. ``reads_file``: every walk over another file shows all
+    its rows, so what nobody took over and is not in it is no longer there.
     ``pushes``: the app says everything by itself, so who is disabled there counts as gone, and its word on whom people
     report to wins over ours. ``outward``: outside names that only flow out; they are read to be compared. ``managers``:
     the app tells whom people report to. ``accepting``: account → the attributes of ours that somebody accepts from it, and
@@ -51,6 +52,7 @@ class Frame:
     leaves_guests: bool
     shows_all: bool
     when_gone: WhenGone
+    reads_file: bool = False
     pushes: bool = False
     outward: tuple[str, ...] = ()
     managers: bool = False
@@ -179,6 +181,7 @@ def _of(session: Session, tenant_id: int, connector: Any, kinds: Mapping[str, An
         rules=tuple(sorted((*mapped.inbound.rules, *own), key=lambda rule: rule.priority)),
         leaves_guests=connector.scope.get("guests") == "leave",
         shows_all=kind.whole(connector.config),
+        reads_file=kind.takes_file,
         when_gone=WhenGone(connector.when_gone),
         managers=kind.managers,
         pushes=not kind.pulled,

@@ -27,13 +27,14 @@ from provision.services.cycles.ahead import Ahead, stamped
 from provision.services.cycles.beginning import ABSORBABLE, close, mark_stale, rests, start
 from provision.services.cycles.circles import walked
 from provision.services.cycles.comparing import comparable, compare
-from provision.services.cycles.ending import end, mark_absent
+from provision.services.cycles.ending import end
 from provision.services.cycles.following import follow
 from provision.services.cycles.frame import COUNTS, SIGHTS, Frame
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import adoptable, waiting_suitors
 from provision.services.cycles.looking import look_anew
 from provision.services.cycles.managing import bind, bound
+from provision.services.cycles.missing import keeps_sightings, mark_absent
 from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, Owned, merged, remember_sighting
 from provision.services.cycles.requests import UNFINISHED, barred
 from provision.services.cycles.taking import Part, take_seen, take_stored, uncollected
@@ -157,7 +158,7 @@ class _Walk:
                 break
             except WatermarkLost:
                 self.start_over()
-        self._commit(lambda session, cycle, _: mark_absent(session, self.frame, cycle))
+        self._commit(lambda session, cycle, _: mark_absent(session, self.frame, cycle, self.ways.now()))
         self.absorb_rest()
         self.adopt_rest()
         self.bind()
@@ -299,7 +300,7 @@ class _Walk:
             for first in range(0, len(seen), PEOPLE_PER_COMMIT):
                 batch = seen[first : first + PEOPLE_PER_COMMIT]
                 part.add(take_seen(session, self.frame, self.source, batch, now, pages[0].asked_at))
-            if cycle.kind == CycleKind.INITIAL and not cycle.options.get("first"):
+            if keeps_sightings(self.frame, cycle):
                 remember_sighting(session, self.frame, number, seen)
             part.counts["pages"] = len(pages)
             cycle.position, cycle.watermark_after = pages[-1].position, pages[-1].watermark
