@@ -4,6 +4,7 @@ import math
 import sys
 import threading
 import time
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from provision.core.vocabulary import UNFINISHED_CYCLES, CycleState
 from provision.house import LEADER, House
 from provision.services import cycles, files
 
-COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "disputed", "failed", "gone", "left_alone")
 _LOOK, _SILENCE = 0.3, 4.0
 
 
@@ -48,9 +48,10 @@ def import_(slug: str, name: str, preview: bool, full: bool, path: Path | None, 
     if as_json:
         dump({**_told(ended), **({"preview": _plain(waiting)} if preview else {})})
     elif preview:
-        table(("New", "Exact", "Changed", "Same", "Gone", "Disputed", "Ignored"), [tuple(_plain(waiting).values())])
+        counts = _plain(waiting)
+        table(tuple(name.capitalize() for name in counts), [tuple(counts.values())])
     else:
-        table(("Pages", *COUNTS), [(ended.counts.get("pages", 0), *(ended.counts.get(name, 0) for name in COUNTS))])
+        table(("Pages", *cycles.COUNTS), [tuple(ended.counts.get(name, 0) for name in ("pages", *cycles.COUNTS))])
     if why := unfinished(ended):
         say(why)
         sys.exit(1)
@@ -155,12 +156,12 @@ def _take(tenant_id: int, app_id: int, path: Path) -> None:
 
 def _told(cycle: Cycle) -> dict[str, Any]:
     row: dict[str, Any] = jsonable(cycle)
-    counts = {name: cycle.counts.get(name, 0) for name in (*COUNTS, "pages")}
+    counts = {name: cycle.counts.get(name, 0) for name in (*cycles.COUNTS, "pages")}
     return {**row, **counts, "outcome": cycle.state}
 
 
 def _plain(counts: cycles.PreviewCounts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in ("new", "exact", "changed", "same", "gone", "disputed", "ignored")}
+    return asdict(counts)
 
 
 COMMANDS = (import_,)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from provision.cli.common import ACTOR, app, house, json_option
-from provision.cli.shown import dump, say, sentence, table
+from provision.cli.shown import counted, dump, say, sentence, table
 from provision.services import licences, users
 from provision.services.outbox import Order
 
@@ -62,7 +62,7 @@ def _tell(done: licences.Assigned, names: dict[int, str], as_json: bool) -> None
     if as_json:
         dump({"user_ids": list(going), "operations": operations, "refused": refused})
     else:
-        say(f"{len(going)} people; operations: {', '.join(map(str, operations)) or 'none'}")
+        say(f"{counted(len(going), 'person', 'people')}; operations: {', '.join(map(str, operations)) or 'none'}")
         for one in refused:
             say(f"{one['user']}: {sentence(str(one['code']), {})}")
     if refused and not going:

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from provision.cli.common import house, json_option, tenant
 from provision.cli.shown import as_json as jsonable
-from provision.cli.shown import dump, say, table
+from provision.cli.shown import counted, dump, say, table
 from provision.core import sheet
 from provision.core.tables import User
 from provision.core.vocabulary import key
@@ -93,7 +93,8 @@ def user_export(slug: str, path: Path | None) -> None:
     if path is None:
         _export(owner.id or 0, sys.stdout.buffer)
         return
-    say(f"{_written(owner.id or 0, path)} people are in {path}.")
+    number = _written(owner.id or 0, path)
+    say(f"{counted(number, 'person is', 'people are')} in {path}.")
 
 
 @click.command("report")

@@ -7,7 +7,7 @@ import click
 
 from provision.cli.apps import app_group
 from provision.cli.common import ACTOR, app, house, json_option
-from provision.cli.shown import dump, say, sentence
+from provision.cli.shown import counted, dump, say, sentence
 from provision.services import removing
 from provision.services.removing import Forgotten
 
@@ -37,11 +37,17 @@ def app_remove(slug: str, name: str, sure: bool, cancels: bool, as_json: bool) -
 
 
 def _say(name: str, seen: Forgotten, done: bool) -> None:
-    say(f"Stays: everything in {name}, {seen.people} people here, the report.")
-    gone = [f"{seen.accounts} accounts as known here", f"{seen.imports} imports", "settings and mapping"]
-    gone += ["the credential"] * seen.secret + [f"{seen.tokens} tokens"] * bool(seen.tokens)
+    say(f"Stays: everything in {name}, {counted(seen.people, 'person', 'people')} here, the report.")
+    gone = [
+        f"{counted(seen.accounts, 'account', 'accounts')} as known here",
+        counted(seen.imports, "import", "imports"),
+        "settings and mapping",
+    ]
+    gone += ["the credential"] * seen.secret + [counted(seen.tokens, "token", "tokens")] * bool(seen.tokens)
     gone += ["the uploaded file"] * seen.file
-    gone += [f"what became of {seen.doubtful} changes that could not be looked up"] * bool(seen.doubtful)
+    gone += [f"what became of {counted(seen.doubtful, 'change', 'changes')} that could not be looked up"] * bool(
+        seen.doubtful
+    )
     say(f"{'Forgotten' if done else 'Would be forgotten'}: {', '.join(gone)}.")
     if done:
         say(f"{name} is removed here.")

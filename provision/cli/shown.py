@@ -59,6 +59,11 @@ def sentence(code: str, params: Mapping[str, Any]) -> str:
     return " ".join(part for part in (remedy.what or remedy.title, remedy.do) if part)
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun: ``counted(1, "person", "people")``."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def say(text: str) -> None:
     """One line for people, on standard error, so that standard output stays for results."""
     click.echo(plain(text), err=True)

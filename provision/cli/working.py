@@ -13,7 +13,7 @@ import click
 from sqlmodel import Session, col, select
 
 from provision.cli.common import house, json_option
-from provision.cli.importing import COUNTS, unfinished
+from provision.cli.importing import unfinished
 from provision.cli.shown import as_json as jsonable
 from provision.cli.shown import dump, say, table
 from provision.core.tables import Connector, Cycle, Operation
@@ -40,7 +40,9 @@ def work(until_idle: bool, as_json: bool) -> None:
         dump({**counts, "waiting": waiting, "cycles": [_cycle(*one) for one in ended]})
         return
     for cycle, app in ended:
-        told = ", ".join(f"{cycle.counts[name]} {name.replace('_', ' ')}" for name in COUNTS if cycle.counts.get(name))
+        told = ", ".join(
+            f"{cycle.counts[name]} {name.replace('_', ' ')}" for name in cycles.COUNTS if cycle.counts.get(name)
+        )
         say(f"{app.name}: import {cycle.state}{f' ({told})' if told else ''}. {unfinished(cycle)}".strip())
     table(("Outcome", "Operations"), sorted(counts.items()) or [("nothing was due", "")])
     for line in waiting:
@@ -112,7 +114,7 @@ def _ended(numbers: Sequence[int]) -> Sequence[tuple[Cycle, Connector]]:
 
 def _cycle(cycle: Cycle, app: Connector) -> dict[str, Any]:
     """One import as scripts read it."""
-    counts = {name: cycle.counts.get(name, 0) for name in COUNTS}
+    counts = {name: cycle.counts.get(name, 0) for name in cycles.COUNTS}
     return {"id": cycle.id, "app": app.name, "outcome": cycle.state, **counts}
 
 

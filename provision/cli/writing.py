@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from provision.cli.common import ACTOR, house, json_option, tenant
 from provision.cli.people import user_group
 from provision.cli.shown import as_json as jsonable
-from provision.cli.shown import dump, say, sentence, table
+from provision.cli.shown import counted, dump, say, sentence, table
 from provision.core.remedies import explain
 from provision.core.tables import Account, Connector, Operation
 from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, OperationState
@@ -109,7 +109,7 @@ def operations(slug: str, action: str | None, ids: tuple[int, ...], state: str |
             for r in rows
         ],
     )
-    say(f"{len(rows)} operations at {now:%H:%M:%S} UTC")
+    say(f"{counted(len(rows), 'operation', 'operations')} at {now:%H:%M:%S} UTC")
 
 
 def _answer(session: Session, tenant_id: int, action: str, ids: Sequence[int]) -> None:

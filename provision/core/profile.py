@@ -36,6 +36,11 @@ _SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
     "email": (ADDRESS, "email_malformed"),
     "private_email": (_PRIVATE, "email_malformed"),
     "usage_location": (re.compile(r"[A-Z]{2}"), "country_unknown"),
+    "preferred_language": (re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*"), "language_unknown"),
+    "mobile": (
+        re.compile(r"(?=(?:\D*\d){3})[+\d\s().,/;#*-]+(?:(?:ext|x)\.?\s*\d+)?", re.IGNORECASE),
+        "phone_malformed",
+    ),
 }
 
 
@@ -50,6 +55,8 @@ def judge(
     values = {name: _trimmed(value) for name, value in given.items()}
     if values.get("usage_location"):
         values["usage_location"] = str(values["usage_location"]).upper()
+    if values.get("preferred_language"):
+        values["preferred_language"] = str(values["preferred_language"]).replace("_", "-")
     problems = {name: code for name, value in values.items() if (code := _problem(name, value, known))}
     for name in REQUIRED:
         if values.get(name) is None and (creating or name in values):

@@ -6,7 +6,7 @@ is read.
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +35,7 @@ SAMPLE = (
     ("Bo", "Sample", "bo.sample", "bo.sample@example.org", "Bo Sample", "", "10002", "South", "Nurse"),
 )
 """Two people who are nobody: the beginning of the default profile, in its order."""
+NOT_LEFT = col(User.lifecycle) != Lifecycle.LEFT
 _NAME = 200
 _MATCHING = {"email": 1, "employee_id": 2}
 
@@ -234,12 +235,15 @@ def glance(connect: Callable[[Connector], Source], row: Connector) -> list[dict[
     return [dict(one.values) for one in (first.seen if first else ())[:GLANCED]]
 
 
-def everybody(session: Session, tenant_id: int, names: Sequence[str]) -> Iterator[list[str | None]]:
-    """The values of everybody who has not left, by name, in the order of these attributes; read as they are written."""
+def everybody(
+    session: Session, tenant_id: int, names: Sequence[str], *, among: Iterable[Any] = (NOT_LEFT,)
+) -> Iterator[list[str | None]]:
+    """The values of everybody who has not left, by name, in the order of these attributes; read as they are written.
+
+    ``among``: other conditions on who is meant. Whoever left would be added anew by importing the file.
+    """
     profile = [getattr(User, name) for name in names if not name.startswith(mappings.EXTRA)]
-    query = sa.select(col(User.extra), *profile).where(
-        col(User.tenant_id) == tenant_id, col(User.lifecycle) != Lifecycle.LEFT
-    )
+    query = sa.select(col(User.extra), *profile).where(col(User.tenant_id) == tenant_id, *among)
     own = [name for name in names if not name.startswith(mappings.EXTRA)]
     for extra, *values in session.execute(
         query.order_by(col(User.name_key), col(User.id)).execution_options(yield_per=1000)

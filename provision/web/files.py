@@ -3,7 +3,7 @@
 Owns how the page is asked and answered; what is in a file is judged by the app's connector, and nobody is imported here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -76,14 +76,22 @@ def sample() -> Response:
 @bp.get("/t/<tenant>/people.csv")
 @guard.may(Role.AUDITOR)
 def people() -> Response:
-    """Everybody, in the shape in which a file is read: what is written here is read back without loss."""
-    tenant, where = g.tenant.id, house().db
+    """Everybody who has not left."""
+    return written((files.NOT_LEFT,))
+
+
+def written(among: Iterable[Any]) -> Response:
+    """People as a file in the shape in which one is read: what is written here is read back without loss.
+
+    Both ways to it, from the list and from the app, end here. ``among``: conditions on who is in it.
+    """
+    tenant, where, wanted = g.tenant.id, house().db, [*among]
     with where.reading() as session:
         names = mappings.user_attributes(session, tenant)
 
     def _lines() -> Iterator[str]:
         with where.reading() as session:
-            yield from sheet.lines(names.values(), files.everybody(session, tenant, list(names)))
+            yield from sheet.lines(names.values(), files.everybody(session, tenant, list(names), among=wanted))
 
     return _download(stream_with_context(_lines()), f"people-{g.tenant.slug}-{g.now:%Y-%m-%d}.csv")
 

@@ -134,13 +134,26 @@ def _told(need: Need) -> dict[str, Any]:
             "warn",
             "arrows-split-2",
             ngettext(
-                "%(num)d account in %(app)s fits more than one person",
-                "%(num)d accounts in %(app)s fit more than one person",
+                "%(num)d account in %(app)s is not clearly one person’s",
+                "%(num)d accounts in %(app)s are not clearly one person’s",
                 n,
                 app=name,
             ),
             _("Nobody was changed: which person it is, or whether it is a new one, is for you to say."),
             _("Compare"),
+            f"{imports}&show=disputed",
+        ),
+        "incomplete": (
+            "warn",
+            "alert-triangle",
+            ngettext(
+                "%(num)d row of %(app)s lacks a required value",
+                "%(num)d rows of %(app)s lack a required value",
+                n,
+                app=name,
+            ),
+            _("Nobody is added by it before it is mended in the file, or before you choose New."),
+            ngettext("See the row", "See the %(num)d rows", n),
             f"{imports}&show=disputed",
         ),
         "drifted": (

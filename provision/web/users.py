@@ -3,30 +3,27 @@
 Owns how the list is asked for in an address; finding and comparing are the service's affair.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, Response, g, request, stream_with_context
+from flask import Blueprint, Response, g, request
 from flask_babel import gettext as _
 
-from provision.core import sheet
 from provision.core.deeds import blanks, changes, deed, label
 from provision.core.remedies import explain
 from provision.core.vocabulary import DriftChoice, Lifecycle, Role, Situation
 from provision.services import connectors, drift, licences, users
+from provision.services.files import NOT_LEFT
 from provision.services.reports import queue
-from provision.services.users import Query, Row, Standing, foreseeing
+from provision.services.users import Query, Standing, foreseeing
 from provision.web import guard, names
+from provision.web.files import written
 from provision.web.forms import Cursor, Form, Line, Maybe, Number, read
 from provision.web.page import house, page
 
 bp = Blueprint("users", __name__)
 
 _PROBLEMS = (Situation.DISPUTED, Situation.GONE)
-_COLUMNS = (
-    "name", "email", "username", "employee_id", "department", "title", "status", "source", "apps", "changed",
-)  # fmt: skip
 
 
 class Wanted(Form):
@@ -70,17 +67,10 @@ def every() -> Response:
 @bp.get("/t/<tenant>/users.csv")
 @guard.may(Role.AUDITOR)
 def export() -> Response:
-    """Everybody the filters fit, as a file that is written while it is read."""
-    query = replace(_wanted().query(), after=None, before=None)
-    tenant, where = g.tenant.id, house().db
-
-    def _lines() -> Iterator[str]:
-        with where.reading() as session:
-            yield from sheet.lines(_COLUMNS, (_cells(row) for row in users.everyone(session, tenant, query)))
-
-    name = f"users-{g.tenant.slug}-{g.now:%Y-%m-%d}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(stream_with_context(_lines()), content_type="text/csv; charset=utf-8", headers=headers)
+    """Everybody the filters fit, in the shape that is read back; who has left only if asked for by status."""
+    query = _wanted().query()
+    stays = () if query.lifecycle else (NOT_LEFT,)
+    return written((*users.conditions(g.tenant.id, query), *stays))
 
 
 @bp.get("/t/<tenant>/users/<int:user>")
@@ -100,11 +90,12 @@ def show(user: int) -> Response:
         differs = [one for one in drift.of_person(session, g.tenant.id, house().kinds, user) if not one.over]
     planned = _planned(operations)
     apps = {account.id: account.app_id for account in person.accounts}
-    drifted = [
-        cell.attribute
+    differing = [
+        cell.state
         for line in person.lines
         for number, cell in line.cells.items()
-        if cell.state == "drifted" and cell.attribute not in planned.get(apps[number], ())
+        if cell.attribute not in planned.get(apps[number], ())
+        and (cell.state != "unsent" or cell.attribute not in fixed.get(number, foreseeing.Fixed()).attributes)
     ]
     may_edit = g.role != Role.AUDITOR and person.lifecycle is not Lifecycle.LEFT
     return page(
@@ -116,7 +107,8 @@ def show(user: int) -> Response:
         said={entry["id"]: entry for entry in told},
         operations=operations,
         coming=planned,
-        drifted=len(drifted),
+        drifted=differing.count("drifted"),
+        unsent=differing.count("unsent"),
         moving=any(one.view in queue.MOVING for one in operations),
         fixed=fixed,
         decisions=decisions,
@@ -155,12 +147,6 @@ def _filters(wanted: Wanted, apps: list[tuple[int | None, str]]) -> list[dict[st
         for name, title, options, value in chips
         if options
     ]
-
-
-def _cells(row: Row) -> list[Any]:
-    apps = "; ".join(f"{account.app}: {account.situation.value}" for account in row.accounts)
-    told = [row.name, row.email, row.username, row.employee_id, row.department, row.title, row.lifecycle.value]
-    return [*told, row.source, apps, row.changed_at.isoformat(timespec="seconds")]
 
 
 def _event(event: Any, detail: Any) -> dict[str, Any]:

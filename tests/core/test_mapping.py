@@ -104,6 +104,8 @@ def test_a_sound_row_has_no_problem(row: Row) -> None:
         (Row(BOTH, "Contoso", "givenName", CONSTANT), "direction", "one_way_only"),
         (Row(BOTH, "lower(email)", "givenName", EXPRESSION), "direction", "one_way_only"),
         (Row(OUT, " ", "givenName", CONSTANT), "ours", "empty_source"),
+        (Row(BOTH, "", " "), "theirs", "empty_row"),
+        (Row(OUT, "", "", CONSTANT), "theirs", "empty_row"),
         (Row(IN, "company", "", EXPRESSION), "theirs", "empty_source"),
         (Row(IN, "shoe_size", "Contoso", CONSTANT), "ours", "unknown_attribute"),
         (Row(OUT, "Contoso", "shoeSize", CONSTANT), "theirs", "unknown_attribute"),

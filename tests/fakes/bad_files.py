@@ -22,7 +22,13 @@ REFUSED: Mapping[str, tuple[bytes, str]] = {
         HEAD.encode() + b'1;"never\r\n' + b"2;b\r\n" * 50_000,
         "everything is one single cell",
     ),
-    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "."),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "The file is a picture, not text"),
+    "a workbook of Excel": (
+        b"PK\x03\x04\x14\0\x06\0" + bytes(range(256)) * 20,
+        "choose “Save as” and the type “CSV UTF-8”",
+    ),
+    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "choose “Save as” and the type “CSV UTF-8”"),
+    "bytes of a program": (bytes(range(1, 256)) * 20, "The file is something else, not text"),
     "a page of a network that wants a sign-in": (
         b"<!doctype html>\n<title>Sign in</title>\n",
         "The whole row was read as",

@@ -100,7 +100,7 @@ def test_the_file_is_previewed_and_imported_like_any_other_source(uploaded: Any,
     assert visitor.counted("New") == 8
     visitor.click("Import 8 people")
     done = page.get_by_role("table", name="Earlier imports").locator("tbody tr").first
-    expect(done).to_contain_text("8 new, 0 changed")
+    expect(done).to_contain_text("8 created, 0 linked, 0 updated")
     visitor.open("users?q=p3@fjordvik")
     expect(page.get_by_role("table", name=re.compile("People")).locator("tbody tr")).to_contain_text("Zoë 3 Ødegård")
 

@@ -42,7 +42,7 @@ def test_I_3_import_creates_people_and_counts_them(importing: Any, visit: Visit)
     for word in ("Linked", "Updated", "Skipped, the same", "Failed"):
         assert visitor.counted(word) == 0, word
     history = visitor.page.get_by_role("region", name="Earlier imports")
-    expect(history).to_contain_text(f"{PEOPLE} new, 0 changed, 0 same")
+    expect(history).to_contain_text(f"{PEOPLE} created, 0 linked, 0 updated, 0 the same")
 
 
 def test_I_4_imported_people_are_in_the_user_list_and_each_has_a_page(imported: Any, visit: Visit) -> None:
@@ -81,7 +81,7 @@ def test_I_5_importing_again_adds_nobody_and_reads_only_what_changed(
     visitor.page.get_by_label("Read", exact=True).select_option(label="Everything, slower")
     visitor.import_all()
     expect(visitor.page.get_by_role("region", name="Earlier imports")).to_contain_text(
-        f"0 new, 0 changed, {PEOPLE} same"
+        f"0 created, 0 linked, 0 updated, {PEOPLE} the same"
     )
     assert visitor.counted("Skipped, the same") == PEOPLE
     assert product.command("user", "list", TENANT, "--json") == before

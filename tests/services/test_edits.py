@@ -66,6 +66,9 @@ def test_without_create_somebody_is_added_here_only_and_it_is_said(desk: Desk) -
         ({"employee_id": "12345678901234567"}, {"employee_id": "value_too_long"}),
         ({"surname": "Doe\nBcc: x"}, {"surname": "value_unfit"}),
         ({"usage_location": "Norway"}, {"usage_location": "country_unknown"}),
+        ({"mobile": "abc"}, {"mobile": "phone_malformed"}),
+        ({"mobile": "+4"}, {"mobile": "phone_malformed"}),
+        ({"preferred_language": "klingon"}, {"preferred_language": "language_unknown"}),
         ({"nickname": "J"}, {"nickname": "attribute_unknown"}),
         ({"manager_id": 4711}, {"manager_id": "manager_unknown"}),
     ],
@@ -76,6 +79,12 @@ def test_what_cannot_be_kept_is_refused_at_its_field(
 ) -> None:
     assert refused(desk, **given) == problem
     assert desk.operations() == []
+
+
+def test_a_language_is_kept_with_a_hyphen_and_a_phone_as_it_was_written(desk: Desk) -> None:
+    saved = do(desk, users.add, {**JANE, "preferred_language": "nb_NO", "mobile": "+47 (22) 12-34.56 ext. 7"})
+    jane = person(desk, saved.user_id)
+    assert (jane.preferred_language, jane.mobile) == ("nb-NO", "+47 (22) 12-34.56 ext. 7")
 
 
 def test_names_with_quotes_and_markup_are_just_names(desk: Desk) -> None:

@@ -220,7 +220,19 @@ def test_people_who_would_change_there_are_counted_by_attribute_and_shown(
     assert [name for _id, name, _changes in would.there.sample] == ["Ann Doe", "Bea Doe", "Cat Doe"]
     change = would.there.sample[0][2][0]
     assert (change.attribute, change.was, change.becomes) == ("jobTitle", "Doctor", "Nurse")
-    assert would.unread == ("jobTitle",)
+    assert would.unread == ()
+
+
+def test_what_was_never_read_there_is_named_and_not_called_empty(
+    house: House, cast: Cast, app: int, rows, schema
+) -> None:
+    wanted = [*rows, replace(TITLE, owner=Owner.OURS)]
+    with house.db.writing() as session:
+        _person(session, cast, app, "Ann")
+        connectors.get(session, cast.contoso, app).watermark = "w"
+        mappings.save(session, cast.contoso, app, wanted, schema, "ada", house.now())
+        would = mappings.would_change(session, cast.contoso, app, wanted, schema)
+    assert (would.there.people, would.unread) == (1, ("jobTitle",))
 
 
 def test_people_who_would_change_here_are_counted_apart(house: House, cast: Cast, app: int, rows, schema) -> None:

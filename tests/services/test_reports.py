@@ -248,9 +248,12 @@ def test_everything_that_waits_for_a_person_is_named_the_gravest_first(
     }
     for number in range(2):
         populate.account(session, office, None, clock(), situation=Situation.DISPUTED, anchor=f"a{number}")
+    lacking = {"situation": Situation.DISPUTED, "verdict": {"reason": "incomplete"}}
+    populate.account(session, office, None, clock(), anchor="b", **lacking)
     populate.cycle(session, office, clock(), CycleState.HELD, held={"accounts": 38}, started_at=clock())
     assert _needs(session, cast, clock) == [
-        ("stopped", 0), ("held", 38), ("trouble", 0), ("missing", 1), ("disputed", 2), ("expires", 9),
+        ("stopped", 0), ("held", 38), ("trouble", 0), ("missing", 1), ("disputed", 2), ("incomplete", 1),
+        ("expires", 9),
     ]  # fmt: skip
 
 

@@ -8,9 +8,11 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from provision.core.mapping import Row
 from provision.core.tables import Account, Cycle, User
+from provision.core.vocabulary import Direction
 from provision.house import House
-from provision.services import connectors, cycles
+from provision.services import connectors, cycles, mappings
 from tests import office
 from tests.cast import Browser, Cast, Clock
 
@@ -395,7 +397,7 @@ def test_a_pace_that_cannot_be_is_refused(ada: Browser, house: House, cast: Cast
 def test_earlier_imports_stand_below(ada: Browser, people: int) -> None:
     shown = _shown(ada)
     assert "Earlier imports" in shown
-    assert f"{PEOPLE} new, 0 changed, 0 same" in shown
+    assert f"{PEOPLE} created, 0 linked, 0 updated, 0 the same" in shown
 
 
 def test_an_auditor_sees_and_starts_nothing(enter, cast: Cast, people: int) -> None:
@@ -424,3 +426,88 @@ def test_cy_reaches_neither_app_nor_cycle_nor_account(enter, house: House, cast:
     office.added(house, cast.fabrikam, name="Own")
     answer = cy.post("/t/fabrikam/imports/decide", {f"decision-{account}": "ignore", f"shown-{account}": ""})
     assert answer.status_code == 404
+
+
+# -- What the numbers count --------------------------------------------------------------------------------------------------
+
+
+def _tiles(shown: str, label: str) -> dict[str, int]:
+    """The numbers of a strip by what stands under them."""
+    strip = shown[shown.index(f'aria-label="{label}"') :]
+    found = re.findall(r"<b>([\d,]+)</b><span[^>]*>(?:<svg.*?</svg>)?([^<]+)", strip[: strip.index("</section>")])
+    return {name.strip(): int(number.replace(",", "")) for number, name in found}
+
+
+@pytest.fixture
+def late(ada: Browser, house: House, cast: Cast, people: int) -> int:
+    """An attribute mapped after the import, of which one person has another value here."""
+    with house.db.writing() as session:
+        ours = session.exec(select(User).where(User.tenant_id == cast.contoso).order_by(col(User.id))).all()
+        ours[3].department = "Of our own"
+        rows = mappings.rows(session, cast.contoso, people)
+        schema = house.kinds["microsoft365"].schema
+        row = Row(Direction.BOTH, "department", "department", position=9)
+        mappings.save(session, cast.contoso, people, [*rows, row], schema, "ada", house.now())
+    ada.post(HERE, {"do": "preview"})
+    _run(house)
+    return people
+
+
+def test_the_numbers_of_a_preview_add_up_and_the_import_does_what_it_said(
+    ada: Browser, house: House, cast: Cast, late: int
+) -> None:
+    shown = _shown(ada)
+    said = _tiles(shown, "What this import would do")
+    assert said["Kept"] == 1
+    assert said["Changed"] > 1
+    assert said.pop("Not the same") == said["New"] + said["Changed"] + said["Kept"] + said["Gone"] + said["Disputed"]
+    assert sum(said.values()) == PEOPLE
+    assert f"Each of the {PEOPLE} accounts that are known there is counted once." in shown
+    ada.post(HERE, {"do": "import"})
+    _run(house)
+    done = _latest(house, cast, late).counts
+    assert (done["updated"], done["kept"]) == (said["Changed"], said["Kept"])
+    shown = _shown(ada)
+    assert _tiles(shown, "Result")["Updated"] == said["Changed"]
+    assert "What a preview had read before was taken over, too." in shown
+
+
+def test_a_row_whose_value_stays_says_what_is_here_and_there(ada: Browser, late: int) -> None:
+    assert "department stays “Of our own”; there it is “" in _shown(ada, show="kept")
+    assert "Of our own" not in _shown(ada, show="changed")
+
+
+def test_a_preview_of_no_change_says_what_was_read_and_what_is_counted(ada: Browser, house: House, people: int) -> None:
+    ada.post(HERE, {"do": "preview"})
+    _run(house)
+    shown = _shown(ada)
+    assert "0 accounts read" in shown
+    assert _tiles(shown, "What this import would do")["Same"] == PEOPLE
+
+
+def test_what_was_kept_once_is_changed_when_it_moves_again(ada: Browser, house: House, late: int) -> None:
+    with house.db.writing() as session:
+        person = session.exec(select(User).where(User.department == "Of our own")).one()
+        person.department = None
+    ada.post(HERE, {"do": "preview", "read": "all"})
+    _run(house)
+    assert _tiles(_shown(ada), "What this import would do").get("Kept", 0) == 0
+
+
+def test_a_persons_page_drift_and_provisioning_say_the_same_of_what_was_mapped_late(
+    ada: Browser, house: House, cast: Cast, late: int
+) -> None:
+    with house.db.writing() as session:
+        connectors.features(session, cast.contoso, late, {"edit": True}, None, "ada", house.now())
+    ada.post(HERE, {"do": "import"})
+    _run(house)
+    office.run(house, cast.contoso, late, compare=True)
+    with house.db.reading() as session:
+        person = session.exec(select(User.id).where(User.department == "Of our own")).one()
+        rows = mappings.rows(session, cast.contoso, late)
+        would = mappings.would_change(session, cast.contoso, late, rows, house.kinds["microsoft365"].schema)
+    page = unescape(ada.get(f"/t/contoso/users/{person}").text)
+    assert "Not sent yet" in page
+    assert "Drifted" not in page
+    assert [number for number, _name, _changes in would.there.sample] == [person]
+    assert "Of our own" not in unescape(ada.get("/t/contoso/drift").text)

@@ -5,8 +5,9 @@ import io
 import re
 
 import pytest
+from sqlmodel import select
 
-from provision.core.tables import Connector, User
+from provision.core.tables import Account, Connector, User
 from provision.core.vocabulary import CycleState, Lifecycle, Situation
 from provision.house import House
 from tests import populate
@@ -126,10 +127,20 @@ def test_the_row_menu_leads_to_the_person_and_the_report(ada: Browser, kim: User
 def test_the_export_holds_everybody_the_filters_fit(ada: Browser, many: None, kim: User) -> None:
     answer = ada.get(f"{LIST}.csv?q=person&after=anything")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="users-contoso-2026-11-23.csv"'
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="people-contoso-2026-11-23.csv"'
     rows = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
-    assert [row["name"] for row in rows] == [f"Person {number:03}" for number in range(120)]
-    assert rows[0]["email"] == "p0@contoso.example"
+    assert [row["Display Name"] for row in rows] == [f"Person {number:03}" for number in range(120)]
+    assert rows[0]["Email Address"] == "p0@contoso.example"
+
+
+def test_both_exports_have_one_shape_and_who_left_is_only_in_it_when_asked_for(
+    house: House, ada: Browser, many: None, kim: User
+) -> None:
+    with house.db.writing() as session:
+        session.get_one(User, kim.id).lifecycle = Lifecycle.LEFT
+    assert ada.get(f"{LIST}.csv").data == ada.get("/t/contoso/people.csv").data
+    left = list(csv.DictReader(io.StringIO(ada.get(f"{LIST}.csv?status=left").data.decode("utf-8-sig"), newline="")))
+    assert [row["Display Name"] for row in left] == ["Kim Lee"]
 
 
 def test_a_person_is_shown_beside_the_account(ada: Browser, kim: User) -> None:
@@ -152,10 +163,24 @@ def test_a_value_that_differs_is_marked_and_said(house: House, ada: Browser, kim
         assert row is not None
         row.surname = "Leigh"
         session.add(row)
+        account = session.exec(select(Account).where(Account.user_id == kim.id)).one()
+        account.standing, account.observed = {}, {**account.observed, "surname": "Li"}
+        session.add(account)
     page = ada.get(f"{LIST}/{kim.id}").text
     assert "One value differs from what the mapping wants." in page
     assert "rowwarn" in page
     assert "Drifted" in page
+
+
+def test_a_value_that_was_never_sent_is_said_without_alarm(house: House, ada: Browser, kim: User) -> None:
+    with house.db.writing() as session:
+        session.get_one(User, kim.id).surname = "Leigh"
+        session.exec(select(Account).where(Account.user_id == kim.id)).one().standing = {}
+        session.exec(select(Connector)).one().features = {"import": True, "edit": True}
+    page = ada.get(f"{LIST}/{kim.id}").text
+    assert "One value from here was never sent." in page
+    assert "Not sent yet" in page
+    assert "rowwarn" not in page
 
 
 @pytest.mark.parametrize("lifecycle", list(Lifecycle))

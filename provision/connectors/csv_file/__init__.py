@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.connectors.credentials import Secret
-from provision.connectors.csv_file.judging import OF_KEY, Cells, judged
+from provision.connectors.csv_file.judging import Cells, Fitness, fitness, judged
 from provision.connectors.csv_file.reading import DELIMITERS, Form, recognise
 from provision.connectors.http import World
 from provision.connectors.kinds import KindSpec, MappingDefault
@@ -23,6 +23,8 @@ from provision.core.vocabulary import USER_ATTRIBUTES, Direction, Kind, Owner, k
 PAGE = 1000
 TOLD = 200
 """How many of a file's problems are told one by one."""
+FEW = 10
+"""One row in so many may lack a key of its own, and its column is still taken for the key."""
 _DELIMITER = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _NAMED = {sign: name for name, sign in _DELIMITER.items()}
 
@@ -185,17 +187,27 @@ class CsvFile:
         return Look(form, name, digest, people, tuple(problems), unfit, doubtful)
 
     def _key(self, data: bytes, form: Form) -> str:
-        """The key column: as set, else the first that looks like a key and names every row differently."""
+        """The key column: as set, else the first that looks like a key and names every row differently.
+
+        Where none does, one that fails in a few rows is still the key, and those rows are left out and told.
+        """
         if self._config.key:
             found = next((name for name in form.headings if key(name) == key(self._config.key)), None)
             if found is None:
                 raise Refused("csv_key_missing", heading=self._config.key)
             return found
         ours = {means(name): name for name in reversed(form.headings)}
+        candidates: list[Fitness] = []
         for name in (ours[each] for each in KEYS if each in ours):
-            if all(problem is None or problem["code"] not in OF_KEY for *_, problem in judged(data, form, name)):
+            candidates.append(fitness(data, form, name))
+            if not candidates[-1].unfit:
                 return name
-        raise Refused("csv_no_key")
+        if not candidates:
+            raise Refused("csv_no_key")
+        best = min(candidates, key=lambda one: one.unfit)
+        if best.unfit * 2 >= best.rows or best.unfit > max(1, best.rows // FEW):
+            raise Refused(best.code, number=best.unfit, **best.params)
+        return best.heading
 
     def _people(self, data: bytes, look: Look, wanted: Sequence[str], after: int) -> Iterator[tuple[int, Seen]]:
         kept = Cells(look.form, self._goes())

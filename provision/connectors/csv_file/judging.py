@@ -15,7 +15,9 @@ from provision.core.text import clean
 
 LONGEST_CELL = 10_000
 LONGEST_KEY = 256
-OF_KEY = ("csv_key_empty", "csv_key_twice", "csv_key_long")
+OF_KEY = {"csv_key_twice": "csv_keys_twice", "csv_key_empty": "csv_keys_empty", "csv_key_long": "csv_keys_long"}
+"""What is wrong with one row’s key, the worst first → what a file is refused with whose key fails too often."""
+_SHOWN = 80
 _TOLD_APART = ("email", "username")
 Problem = dict[str, Any]
 
@@ -32,8 +34,32 @@ def judged(data: bytes, form: Form, name: str) -> Iterator[tuple[int, str, list[
         if problem is None and len(anchor) > LONGEST_KEY:
             problem = _wrong(name, "csv_key_long", limit=LONGEST_KEY)
         if problem is None and (first := met.setdefault(_mark(anchor), row)) != row:
-            problem = _wrong(name, "csv_key_twice", first=first)
+            problem = _wrong(name, "csv_key_twice", first=first, value=anchor[:_SHOWN])
         yield row, anchor, cells, problem
+
+
+@dataclass(frozen=True, slots=True)
+class Fitness:
+    """How well a column would serve as the key: how many of its rows have none of their own, and why it could be refused."""
+
+    heading: str
+    rows: int
+    unfit: int
+    code: str
+    params: Mapping[str, Any]
+
+
+def fitness(data: bytes, form: Form, name: str) -> Fitness:
+    """Judge a column as the key. Of what is wrong, a value that is there twice is told before a cell that is empty."""
+    rows, unfit = 0, 0
+    met: dict[str, dict[str, Any]] = {}
+    for row, _, _, problem in judged(data, form, name):
+        rows += 1
+        if problem is not None and problem["code"] in OF_KEY:
+            unfit += 1
+            met.setdefault(problem["code"], {**problem["params"], "row": row})
+    worst = next((code for code in OF_KEY if code in met), "")
+    return Fitness(name, rows, unfit, OF_KEY.get(worst, ""), met.get(worst, {}))
 
 
 @dataclass
@@ -64,7 +90,10 @@ class Cells:
             elif ours in self._met and kept[ours]:
                 first = self._met[ours].setdefault(_mark(str(kept[ours]).casefold()), row)
                 if first != row:
-                    yield {**_wrong(heading, "csv_value_twice", first=first), "cell": True}
+                    yield {
+                        **_wrong(heading, "csv_value_twice", first=first, value=str(kept[ours])[:_SHOWN]),
+                        "cell": True,
+                    }
 
     def values(self, cells: Sequence[str], wanted: Sequence[str]) -> dict[str, str | None]:
         """The values of a row by heading, as they are kept, without those that cannot be."""

@@ -50,6 +50,17 @@ _SAMPLE = 200_000
 _TRIED = 60
 _FEW = 2_000
 """Letters beyond ASCII, up to which their frequencies are chance."""
+_WORKBOOKS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+_OTHERS = (
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"%PDF-", "a PDF document"),
+    (b"\x1f\x8b", "a compressed file"),
+)
+_CONTROL = bytes({*range(1, 32)} - {9, 10, 13} | {127})
+_MUCH = 20
+"""One control character in so many is more than any text has."""
 _SEP = re.compile(r"\ufeff?sep=(.)\r?\n?")
 
 
@@ -79,6 +90,7 @@ def recognise(data: bytes, encoding: str = "", delimiter: str = "") -> Form:
     if not data.strip(b"\0 \t\r\n"):
         raise Refused("csv_empty")
     letters = encoding or encoding_of(data)
+    _is_text(data, letters)
     told = _SEP.match(_text(data, letters).readline())
     between = delimiter or (told[1] if told else _delimiter(data, letters))
     skipped = 1 if told else 0
@@ -104,6 +116,22 @@ def rows(data: bytes, form: Form) -> Iterator[tuple[int, list[str]]]:
         if number > MAX_ROWS:
             raise Refused("csv_too_many_rows", limit=MAX_ROWS)
         yield place, cells
+
+
+def _is_text(data: bytes, letters: str) -> None:
+    """Refuse what is no text at all, by how it begins or by the bytes that no text has. A NUL alone says nothing."""
+    if data.startswith(_WORKBOOKS):
+        raise Refused("csv_workbook")
+    like = next((name for begins, name in _OTHERS if data.startswith(begins)), "")
+    sample = data[:_SAMPLE]
+    if (
+        not like
+        and not letters.startswith(("utf-16", "utf-32"))
+        and len(sample.translate(None, _CONTROL)) * _MUCH < len(sample) * (_MUCH - 1)
+    ):
+        like = "something else"
+    if like:
+        raise Refused("csv_no_text", like=like)
 
 
 def encoding_of(data: bytes) -> str:

@@ -86,6 +86,11 @@ class Outbound:
                 wanted[line.target] = fitting
         return wanted
 
+    def agrees(self, target: str, user: User, theirs: object) -> bool:
+        """Tell whether an attribute holds what we would send: in the form they take, or its substitute if we hold none."""
+        line = next((line for line in self._lines if line.target == target), None)
+        return line is not None and _fitting(line, user) == clean(theirs)
+
     def owed(self, user: User, names: Collection[str]) -> dict[str, str | None]:
         """Tell what an account should hold in these attributes, whatever it holds; None to clear it."""
         lines = [line for line in self._lines if line.target in names and line.owner is not Owner.THEIRS]

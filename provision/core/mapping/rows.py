@@ -89,6 +89,9 @@ _Found = tuple[str, str, Mapping[str, str | int]]
 
 
 def _sides(row: Row, here: Collection[str], there: Mapping[str, Attribute]) -> Iterator[_Found]:
+    if not row.ours.strip() and not row.theirs.strip():
+        yield "theirs", "empty_row", {}
+        return
     computed = row.kind is not MappingKind.ATTRIBUTE
     if computed and row.direction is Direction.BOTH:
         yield "direction", "one_way_only", {"kind": row.kind.value}

@@ -10,7 +10,7 @@ brake     how many may be taken away at once, coming in and going out
 
 from provision.core.planning.brake import STANDARD, Brake, BrakeVerdict, Reason, judge_leaving, judge_outgoing
 from provision.core.planning.doubt import WHOLE, answered, ours, outdated, sending, sent, settled_down
-from provision.core.planning.drift import LICENCE, Compared, compared, differing, granted, moved_there
+from provision.core.planning.drift import LICENCE, Compared, compared, differing, granted, moved_there, unlike
 from provision.core.planning.evidence import Found, Sent, judge_found
 from provision.core.planning.groups import Gathering, plan_group
 from provision.core.planning.plan import (
@@ -63,4 +63,5 @@ __all__ = [
     "sent",
     "settled",
     "settled_down",
+    "unlike",
 ]

@@ -46,12 +46,19 @@ def differing(person: Person, there: There, rules: Rules) -> list[Change]:
         return []
     if person.lifecycle is Lifecycle.LEFT:
         return []
-    found = would_change(rules.outbound, person.values, there.observed, base=there.base)
+    found = [one for one in unlike(person.values, there, rules) if one.attribute in there.observed]
     if there.protection.synced:
-        found = [one for one in found if one.attribute in there.observed and one.attribute in rules.while_synced]
         return [*found, *_licences(there)]
-    found = [one for one in found if one.attribute in there.observed]
     return [*found, *_switch(person, there), *_manager(person, there), *_licences(there)]
+
+
+def unlike(values: Mapping[str, str | None], there: There, rules: Rules) -> list[Change]:
+    """Tell which values there are not what the mapping wants: the one judgement, for drift, a person's page and forecasts.
+
+    What was never read there counts as empty. Where a directory owns the account, only what is written all the same counts.
+    """
+    found = would_change(rules.outbound, values, there.observed, base=there.base)
+    return [one for one in found if not there.protection.synced or one.attribute in rules.while_synced]
 
 
 def moved_there(there: There, change: Change) -> bool:

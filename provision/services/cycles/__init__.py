@@ -19,7 +19,8 @@ preview    what an import would do, row by row, and what a person decided about 
 from provision.services.cycles.accepting import accept
 from provision.services.cycles.beginning import goes_on_at
 from provision.services.cycles.ending import Leaving, leaving, release
-from provision.services.cycles.frame import Item
+from provision.services.cycles.frame import COUNTS, Item
+from provision.services.cycles.judging import incomplete
 from provision.services.cycles.observing import Owned
 from provision.services.cycles.preview import PreviewCounts, PreviewRow, decide, preview_counts, preview_rows
 from provision.services.cycles.pushing import Client, enter, push, returning, standing, take_away
@@ -42,6 +43,7 @@ from provision.services.cycles.requests import (
 from provision.services.cycles.walk import Ways, run, run_requested
 
 __all__ = [
+    "COUNTS",
     "Client",
     "Item",
     "Leaving",
@@ -58,6 +60,7 @@ __all__ = [
     "goes_on_at",
     "held",
     "history",
+    "incomplete",
     "last_comparison",
     "latest",
     "leaving",

@@ -20,6 +20,9 @@ from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.judging import AWAITED, Case, judge
 from provision.services.cycles.people import Person, email_holders, insert, move, update
 
+KEPT = "kept"
+"""What is counted, and noted in a verdict, where both sides moved and ours stays."""
+
 
 def absorb(
     session: Session,
@@ -81,8 +84,17 @@ def _preview(frame: Frame, case: Case) -> None:
         _note(case.item, case.verdict)
     elif not case.taken and not case.taken.kept:
         _settle(frame, case)
-    elif case.item.situation != Situation.LINKED:
-        _note(case.item, case.verdict)
+    else:
+        if case.item.situation != Situation.LINKED:
+            _note(case.item, case.verdict)
+        _remember_kept(case.item, kept=not case.taken)
+
+
+def _remember_kept(item: Item, *, kept: bool) -> None:
+    """Note whether an import would only keep ours: it is counted without looking at values."""
+    if bool(item.verdict.get(KEPT)) != kept:
+        rest = {name: value for name, value in item.verdict.items() if name != KEPT}
+        item.verdict, item.touched = {**rest, KEPT: True} if kept else rest, True
 
 
 def _set_aside(frame: Frame, case: Case, counts: Counter[str], entries: list[events.Entry]) -> None:
@@ -141,7 +153,8 @@ def _change(
     for case in cases:
         adopting = case.item.user_id is None
         if adopting or case.taken.values or not case.taken.emptied:  # what went empty counts when it is taken away
-            counts["linked" if adopting else "updated" if case.taken.values else "unchanged"] += 1
+            stays = KEPT if case.taken.kept else "unchanged"
+            counts["linked" if adopting else "updated" if case.taken.values else stays] += 1
         if adopting:
             entries.append(_entry(frame, case, "account.linked"))
         _settle(frame, case)
@@ -201,6 +214,7 @@ def _settle(frame: Frame, case: Case) -> None:
         return
     if item.user_id is None or item.situation != Situation.LINKED:
         item.verdict = _told(case.verdict)
+    _remember_kept(item, kept=False)
     before = item.base or {}
     held_back = {name for target in emptied for name in frame.inbound.sources(target)} if emptied else set()
     if before and case.person is not None:

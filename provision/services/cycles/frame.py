@@ -21,7 +21,19 @@ from provision.core.tables.columns import Word
 from provision.core.vocabulary import Decision, Direction, Flow, MappingKind, Owner, Situation, WhenGone
 from provision.db import for_update, once
 
-COUNTS = ("seen", "created", "linked", "updated", "unchanged", "suspended", "disputed", "failed", "gone", "left_alone")
+COUNTS = (
+    "seen",
+    "created",
+    "linked",
+    "updated",
+    "kept",
+    "unchanged",
+    "suspended",
+    "disputed",
+    "failed",
+    "gone",
+    "left_alone",
+)
 SIGHTS = ("pages", "seen", "unchanged", "left_alone", "failed")
 """What a walk that begins anew counts anew; the other counts are deeds, and stay done."""
 

@@ -4,7 +4,7 @@ Owns what a verdict is based on; changes nothing and nobody.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,6 +68,19 @@ def adoptable() -> Any:
             ),
         ),
     )
+
+
+def incomplete(session: Session, tenant_id: int, apps: Collection[int]) -> dict[int, int]:
+    """App → how many of its accounts wait because what nobody is added without is missing from them."""
+    if not apps:
+        return {}
+    query = sa.select(ACCOUNTS.c.connector_id, sa.func.count()).where(
+        ACCOUNTS.c.tenant_id == tenant_id,
+        among(session, ACCOUNTS.c.connector_id, apps),
+        ACCOUNTS.c.situation == Situation.DISPUTED.value,
+        ACCOUNTS.c.verdict["reason"].as_string() == INCOMPLETE,
+    )
+    return {row[0]: row[1] for row in session.execute(query.group_by(ACCOUNTS.c.connector_id))}
 
 
 def waiting_suitors(session: Session, frame: Frame) -> Counter[int]:

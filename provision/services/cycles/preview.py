@@ -15,6 +15,7 @@ from provision.core.tables import Account, Connector, User
 from provision.core.vocabulary import Decision, Lifecycle, Outcome, Situation
 from provision.db import for_update
 from provision.services import events
+from provision.services.cycles.absorbing import KEPT
 from provision.services.cycles.frame import Frame, Item, looking
 from provision.services.cycles.judging import take
 from provision.services.cycles.observing import ACCOUNTS, load
@@ -22,16 +23,21 @@ from provision.services.cycles.people import Person
 from provision.services.cycles.people import load as load_people
 from provision.services.errors import Conflict, NotFound, ServiceError
 
-FILTERS = ("different", "new", "exact", "changed", "gone", "disputed", "ignored", "same")
+_DIFFERENT = ("new", "exact", "changed", "kept", "gone", "disputed")
+FILTERS = ("different", *_DIFFERENT, "ignored", "same")
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewCounts:
-    """How many accounts an import would add, link, change, leave as they are, mark gone, or cannot decide."""
+    """How many accounts an import would add, link, change, leave as they are, mark gone, or cannot decide.
+
+    Every account that is known there is counted once. ``kept``: both sides hold something else, and ours stays.
+    """
 
     new: int = 0
     exact: int = 0
     changed: int = 0
+    kept: int = 0
     same: int = 0
     gone: int = 0
     disputed: int = 0
@@ -40,7 +46,12 @@ class PreviewCounts:
     @property
     def different(self) -> int:
         """All that is not the same."""
-        return self.new + self.exact + self.changed + self.gone + self.disputed
+        return self.known - self.same - self.ignored
+
+    @property
+    def known(self) -> int:
+        """All of them."""
+        return sum(getattr(self, name) for name in self.__dataclass_fields__)
 
     @property
     def certain(self) -> int:
@@ -54,7 +65,8 @@ class PreviewRow:
 
     ``user_id``: whose it is already; such a row may be disputed by its values, but nothing about it can be decided here.
 
-    ``changes``: attribute → (now, then). ``candidates``: the people it might be. ``what``: one of ``FILTERS``.
+    ``changes``: attribute → (now, then); ``empties`` are those of them that would be empty then. ``candidates``: the people
+    it might be. ``what``: one of ``FILTERS``.
     """
 
     account_id: int
@@ -98,7 +110,7 @@ def preview_rows(
 ) -> list[PreviewRow]:
     """Some rows in order of account id, from behind ``after``. ``show`` is one of ``FILTERS``."""
     frame = looking(session, tenant_id, connector_id, kinds)
-    wanted = ("new", "exact", "changed", "gone", "disputed") if show == "different" else (show,)
+    wanted = _DIFFERENT if show == "different" else (show,)
     items = load(session, frame, _what().in_(wanted), ACCOUNTS.c.id > after, limit=limit)
     ids = {item.user_id for item in items if item.user_id} | {
         person for item in items for person in item.verdict.get("candidates", ())
@@ -200,6 +212,7 @@ def _what() -> Any:
         (situation == Situation.DISPUTED.value, "disputed"),
         (sa.and_(situation == Situation.UNMATCHED.value, stale), "new"),
         (sa.and_(situation == Situation.UNLINKED.value, stale), "exact"),
+        (sa.and_(situation == Situation.LINKED.value, stale, ~leaving, ACCOUNTS.c.verdict[KEPT].as_boolean()), KEPT),
         (sa.and_(situation == Situation.LINKED.value, sa.or_(stale, leaving)), "changed"),
         else_="same",
     )
@@ -218,6 +231,7 @@ def _row(frame: Frame, item: Item, people: Mapping[int, Person]) -> PreviewRow:
         taken = frame.inbound.take(item.observed, now_values, None, creating=creating)
     else:
         taken = take(frame, item, person)
+    then, empties = taken.values, [name for name in item.empties or taken.emptied if name not in taken.values]
     rule = verdict.get("rule")
     decision = verdict.get("decision")
     return PreviewRow(
@@ -229,13 +243,13 @@ def _row(frame: Frame, item: Item, people: Mapping[int, Person]) -> PreviewRow:
         reason=str(verdict.get("reason", "")),
         rule=(rule[0], rule[1]) if rule else None,
         candidates=candidates,
-        changes={name: (now_values.get(name), value) for name, value in taken.values.items()},
+        changes={name: (now_values.get(name), then.get(name)) for name in (*taken.values, *empties)},
         kept=taken.kept,
         standing=item.standing,
         decision=Decision(decision) if decision else None,
         user_id=item.user_id,
         removed=item.removed,
-        empties=item.empties or taken.emptied,
+        empties=empties,
     )
 
 
@@ -256,4 +270,6 @@ def _named(item: Item) -> str:
     known = names.get(Situation(item.situation))
     if known == "disputed" or (known and item.stale):
         return known
+    if item.stale and not item.withheld and item.verdict.get(KEPT):
+        return KEPT
     return "changed" if item.stale or item.withheld else "same"

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from provision.core.mapping import Change, Row, clean, compile_inbound, compile_outbound
+from provision.core.planning import Rules, There, unlike
 from provision.core.ports import Attribute
+from provision.core.protection import Protection
 from provision.core.tables import Account, User
-from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle
+from provision.core.vocabulary import USER_ATTRIBUTES, Lifecycle, Situation
 from provision.services.errors import NotFound
 from provision.services.mappings.attributes import flat
-from provision.services.mappings.rows import rows
 
 SAMPLE = 3
 
@@ -48,7 +49,7 @@ class WouldChange:
     """What a mapping means for the ``of`` linked people: *there* in the app, and *here* at the next import.
 
     ``synced`` of them are owned by a directory there and never written. ``unread`` attributes were never read yet, so
-    what they would bring is known only after the next import.
+    what is there, and what they would bring, is known only after the next import.
     """
 
     of: int
@@ -81,21 +82,21 @@ def would_change(
 ) -> WouldChange:
     """What rows would do to everybody who is linked, in one statement. Expects judged rows."""
     outbound, inbound = compile_outbound(wanted, schema), compile_inbound(wanted)
-    read = set(compile_inbound(rows(session, tenant_id, connector_id)).attributes)
+    rules = Rules(outbound, {}, while_synced=frozenset(one.name for one in schema if one.while_synced))
+    unread = {*inbound.attributes, *outbound.targets}
     there, here = _Count(), _Count()
     of = synced = 0
     for user_id, name, ours, observed, absorbed, standing in _linked(session, tenant_id, connector_id):
         of += 1
+        unread -= observed.keys()
         base = absorbed or None
         taken = inbound.take(observed, ours, base, creating=False)
         here.add(user_id, name, [Change(a, ours.get(a), v) for a, v in _both(taken.values, taken.emptied)])
-        if standing.get("synced"):
-            synced += 1
-            continue
-        sent = outbound.wanted(ours, observed, base=base, creating=False)
-        there.add(user_id, name, [Change(a, clean(observed.get(a)), v) for a, v in sent.items()])
-    unread = tuple(sorted(set(inbound.attributes) - read))
-    return WouldChange(of, synced, there.tally(), here.tally(), unread)
+        synced += bool(standing.get("synced"))
+        judged = Protection(synced=bool(standing.get("synced")))
+        seen = There(Situation.LINKED, observed=observed, base=base, protection=judged)
+        there.add(user_id, name, unlike(ours, seen, rules))
+    return WouldChange(of, synced, there.tally(), here.tally(), tuple(sorted(unread)) if of else ())
 
 
 def _linked(
@@ -116,6 +117,7 @@ def _linked(
             col(Account.tenant_id) == tenant_id,
             col(Account.connector_id) == connector_id,
             col(Account.anchor).is_not(None),
+            col(Account.situation) == Situation.LINKED,
             col(User.lifecycle) != Lifecycle.LEFT.value,
         )
         .order_by(col(User.id))

@@ -19,7 +19,7 @@ from provision.services.reports import queue
 
 What = Literal[
     "stopped", "held", "braked", "failed", "trouble", "unsent", "unseated", "blocked", "asked", "unconnected", "disputed",
-    "drifted", "missing", "expired", "expires",
+    "incomplete", "drifted", "missing", "expired", "expires",
 ]  # fmt: skip
 _SOON = timedelta(days=30)
 _DAYS = 30
@@ -86,6 +86,8 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
     )
     latest = _latest(session, tenant_id)
     situations = _situations(session, tenant_id)
+    disputed = [number for number, found in situations.items() if found.get(Situation.DISPUTED)]
+    incomplete = cycles.incomplete(session, tenant_id, disputed)
     here = (col(User.tenant_id) == tenant_id, col(User.lifecycle) != Lifecycle.LEFT)
     people = sa.select(sa.func.count()).select_from(User).where(*here)
     drifted = drift.open_by_app(session, tenant_id)
@@ -95,7 +97,7 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
     for connector in connectors:
         number = connector.id or 0
         held = cycles.held(session, tenant_id, number)
-        found += _needs(connector, latest.get(number), held, situations.get(number, {}), now)
+        found += _needs(connector, latest.get(number), held, situations.get(number, {}), incomplete.get(number, 0), now)
         for view, what in _WAITS.items():
             n = waiting.get(number, {}).get(view, 0)
             if view == "blocked":  # what lacks nothing but a seat is told once for each licence
@@ -122,7 +124,7 @@ def home(session: Session, tenant_id: int, now: datetime) -> Home:
 
 _ORDER: tuple[What, ...] = (
     "stopped", "held", "braked", "expired", "failed", "trouble", "unsent", "unseated", "blocked", "missing", "disputed",
-    "drifted", "asked", "unconnected", "expires",
+    "incomplete", "drifted", "asked", "unconnected", "expires",
 )  # fmt: skip
 _WAITS: Mapping[queue.View, What] = {"brake": "braked", "failed": "unsent", "blocked": "blocked", "review": "asked"}
 """What of the queue a person has to look at."""
@@ -136,6 +138,7 @@ def _needs(
     cycle: Cycle | None,
     held: Cycle | None,
     situations: Mapping[Situation, int],
+    incomplete: int,
     now: datetime,
 ) -> Iterator[Need]:
     number, app, facts = connector.id or 0, connector.name, connector.facts
@@ -150,8 +153,10 @@ def _needs(
         yield Need("held", number, app, accounts, cycle_id=held.id, at=held.ended_at)
     if cycle is not None and cycle.state == CycleState.FAILED:
         yield Need("failed", number, app, cycle_id=cycle.id, at=cycle.ended_at, error=cycle.error or {})
-    if disputed := situations.get(Situation.DISPUTED, 0):
+    if disputed := situations.get(Situation.DISPUTED, 0) - incomplete:
         yield Need("disputed", number, app, disputed)
+    if incomplete:
+        yield Need("incomplete", number, app, incomplete)
     missing = [str(one.get("name")) for one in facts.get("rights") or () if one.get("state") == "missing"]
     if missing:
         yield Need("missing", number, app, len(missing), names=missing)

@@ -31,7 +31,6 @@ SORTS = {"name": "name_key", "email": "email_key", "changed": "changed_at"}
 PROBLEMS = (Situation.DISPUTED, Situation.GONE)
 _COUNTED = 1000
 _WORDS = 6
-_AT_ONCE = 500
 
 
 class Standing(StrEnum):
@@ -134,22 +133,6 @@ def search(session: Session, tenant_id: int, query: Query) -> Slice:
         after=_cursor(page[-1], column) if page and later else None,
         count=Count(len(page)) if not (query.after or query.before or beyond) else _count(session, tenant_id, query),
     )
-
-
-def everyone(session: Session, tenant_id: int, query: Query) -> Iterator[Row]:
-    """Everybody the query fits, in its order, read in portions of 500: an export keeps no list of them."""
-    column, descending = _order(query.sort)
-    cursor: str | None = None
-    while True:
-        where = [*conditions(tenant_id, query)]
-        if cursor is not None:
-            where.append(_beyond(column, _read_cursor(cursor, column), descending=descending))
-        order = [column.desc(), _USERS.c.id.desc()] if descending else [column.asc(), _USERS.c.id.asc()]
-        found = _whole(session, where, order, _AT_ONCE)
-        yield from _rows(session, tenant_id, found)
-        if len(found) < _AT_ONCE:
-            return
-        cursor = _cursor(found[-1], column)
 
 
 def find(session: Session, tenant_id: int, text: str) -> User:

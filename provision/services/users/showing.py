@@ -11,7 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from provision.core import mapping
+from provision.core import mapping, planning, protection
 from provision.core.ports import Attribute
 from provision.core.tables import Account, Connector, CustomAttribute, Event, EventDetail, User
 from provision.core.tables import Mapping as MappingRow
@@ -27,15 +27,16 @@ from provision.services import events
 from provision.services.errors import NotFound
 from provision.services.users.finding import shown
 
-State = Literal["same", "drifted", "coming", "differs", "unknown"]
+State = Literal["same", "drifted", "unsent", "coming", "differs", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One attribute in one account.
 
-    ``state``: *same*; *drifted* (the mapping says ours belongs there); *coming* (theirs comes in with the next import);
-    *differs* (as the mapping wants it: written once, if empty, or in another form); *unknown* (never read there).
+    ``state``: *same*, if only in the form they take; *drifted* (ours belongs there, and it was changed there since both sides
+    agreed); *unsent* (ours belongs there and was never sent); *coming* (theirs comes in with the next import); *differs* (as
+    the mapping wants it: written once, or if empty); *unknown* (never read there).
     """
 
     attribute: str
@@ -56,7 +57,7 @@ class Line:
 
     @property
     def drifted(self) -> bool:
-        """Whether any account holds another value than the mapping wants."""
+        """Whether any account holds another value than the mapping wants, by somebody else's doing."""
         return any(cell.state == "drifted" for cell in self.cells.values())
 
 
@@ -104,7 +105,8 @@ def show(
         raise NotFound("user_not_found")
     pairs = _accounts(session, tenant_id, user_id)
     values = _values(user)
-    cells = _compare(session, tenant_id, values, pairs, kinds or {})
+    ours = planning.Person(Lifecycle(user.lifecycle), values)
+    cells = _compare(session, tenant_id, ours, pairs, kinds or {})
     names = {app.id: app.name for _, app in pairs}
     row = user.model_dump()
     return Person(
@@ -158,7 +160,7 @@ def _accounts(session: Session, tenant_id: int, user_id: int) -> list[tuple[Acco
 def _compare(
     session: Session,
     tenant_id: int,
-    values: Mapping[str, str | None],
+    person: planning.Person,
     pairs: Sequence[tuple[Account, Connector]],
     kinds: Mapping[Any, Any],
 ) -> dict[str, dict[int, Cell]]:
@@ -170,19 +172,22 @@ def _compare(
     for account, app in pairs:
         rows = [mapping.Row.of(row) for row in kept if row.connector_id == app.id]
         schema = kinds[app.kind].attributes(app.facts) if app.kind in kinds else ()
-        for name, cell in _cells(rows, schema, values, account).items():
+        for name, cell in _cells(rows, schema, person, account, app).items():
             cells.setdefault(name, {})[account.id or 0] = cell
     return cells
 
 
 def _cells(
-    rows: Sequence[mapping.Row], schema: Sequence[Attribute], values: Mapping[str, str | None], account: Account
+    rows: Sequence[mapping.Row], schema: Sequence[Attribute], person: planning.Person, account: Account, app: Connector
 ) -> dict[str, Cell]:
-    """What one account holds for each of our attributes that a plain row maps."""
-    base = account.absorbed or None
-    live = account.situation == Situation.LINKED
-    wanted = mapping.compile_outbound(rows, schema).wanted(values, account.observed, base=base, creating=False)
-    taken = mapping.compile_inbound(rows).take(account.observed, values, base, creating=False)
+    """What one account holds for each of our attributes that a plain row maps; what differs is judged as for drift."""
+    values, there = person.values, _there(account, app)
+    outbound = mapping.compile_outbound(rows, schema)
+    while_synced = frozenset(one.name for one in schema if one.while_synced)
+    rules = planning.Rules(outbound, app.features, while_synced=while_synced)
+    differs = {one.attribute: one for one in planning.differing(person, there, rules)}
+    taken = mapping.compile_inbound(rows).take(account.observed, values, there.base, creating=False)
+    live = there.situation is Situation.LINKED
     cells: dict[str, Cell] = {}
     for row in rows:
         if row.kind is not MappingKind.ATTRIBUTE or row.ours in cells:
@@ -191,14 +196,27 @@ def _cells(
         state: State = "differs"
         if row.theirs not in account.observed:
             state = "unknown"
-        elif theirs == mapping.clean(values.get(row.ours)):
+        elif theirs == mapping.clean(values.get(row.ours)) or outbound.agrees(row.theirs, values, theirs):
             state = "same"
-        elif live and row.flows_out and row.theirs in wanted:
-            state = "drifted"
+        elif row.theirs in differs:
+            state = "drifted" if planning.moved_there(there, differs[row.theirs]) else "unsent"
         elif live and row.flows_in and (row.ours in taken.values or row.ours in taken.emptied):
             state = "coming"
         cells[row.ours] = Cell(row.theirs, theirs, state, row.owner)
     return cells
+
+
+def _there(account: Account, app: Connector) -> planning.There:
+    judged = protection.judge(account.anchor, account.name, account.standing, account.intent, app.facts, app.scope)
+    return planning.There(
+        Situation(account.situation),
+        account.anchor,
+        account.enabled,
+        account.observed,
+        account.absorbed or None,
+        account.removed,
+        protection=judged,
+    )
 
 
 def _lines(

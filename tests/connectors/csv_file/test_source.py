@@ -7,6 +7,7 @@ import pytest
 from provision.connectors import KINDS, World
 from provision.connectors.csv_file import CsvFile
 from provision.core.ports import Refused, WatermarkLost
+from provision.core.remedies import explain
 from provision.core.vocabulary import Kind
 from tests.fakes.callers import Reader
 
@@ -150,6 +151,38 @@ def test_no_column_that_could_be_a_key_is_told() -> None:
     with pytest.raises(Refused) as refused:
         source.check()
     assert refused.value.code == "csv_no_key"
+
+
+def _of(*lines: str) -> Any:
+    data = "\n".join(("Employee ID,Shoe", *lines)).encode()
+    spec = KINDS[Kind.CSV]
+    return spec.build(spec.config(), None, None, World({}, file=lambda _: data))
+
+
+def test_one_key_that_is_there_twice_is_told_with_both_rows_and_the_others_are_taken() -> None:
+    facts = _of("1,41", "2,42", "1,43", "4,44").check().facts
+    (problem,) = facts["problems"]
+    assert (facts["key"], facts["people"], facts["unfit"]) == ("Employee ID", 3, 1)
+    assert (problem["row"], problem["code"]) == (4, "csv_key_twice")
+    assert "“1” in “Employee ID” is the same as in row 2" in explain(problem["code"], problem["params"]).what
+
+
+KEYLESS = [
+    (("1,41", "2,42", "1,43", "2,44"), "csv_keys_twice", "“Employee ID” holds “1” in row 2 and in row 4"),
+    (("1,41", "1,42"), "csv_keys_twice", "in row 2 and in row 3"),
+    ((",41", ",42", "7,43"), "csv_keys_empty", "“Employee ID” is empty in row 2"),
+    (("x" * 300 + ",41",), "csv_keys_long", "in row 2"),
+]
+
+
+@pytest.mark.parametrize(("lines", "code", "words"), KEYLESS, ids=[each[1] for each in KEYLESS])
+def test_a_file_whose_key_fails_too_often_is_refused_with_row_and_value(
+    lines: tuple[str, ...], code: str, words: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        _of(*lines).check()
+    assert refused.value.code == code
+    assert words in explain(code, refused.value.params).what
 
 
 def test_a_key_column_that_is_not_in_the_file_is_told() -> None:

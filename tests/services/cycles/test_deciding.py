@@ -247,3 +247,12 @@ def test_preview_rows_and_counts_tell_the_same(desk: Desk, directory: Directory)
         assert getattr(counts, name) == 1
         assert desk.rows(name)[name].what == name
     assert len(desk.rows()) == counts.different == 5
+
+
+def test_a_preview_shows_the_value_that_would_become_empty(desk: Desk, directory: Directory) -> None:
+    directory.add("ann", surname="Example")
+    desk.run()
+    directory.edit("ann", surname=None)
+    desk.run(preview=True)
+    row = desk.rows()["ann"]
+    assert (row.changes, row.empties) == ({"surname": ("Example", None)}, ["surname"])
