@@ -58,7 +58,7 @@ _OTHERS = (
     (b"%PDF-", "a PDF document"),
     (b"\x1f\x8b", "a compressed file"),
 )
-_CONTROL = bytes({*range(1, 32)} - {9, 10, 13} | {127})
+_CONTROL = [number for number in (*range(1, 32), 127) if number not in (9, 10, 13)]
 _MUCH = 20
 """One control character in so many is more than any text has."""
 _SEP = re.compile(r"\ufeff?sep=(.)\r?\n?")
@@ -123,13 +123,9 @@ def _is_text(data: bytes, letters: str) -> None:
     if data.startswith(_WORKBOOKS):
         raise Refused("csv_workbook")
     like = next((name for begins, name in _OTHERS if data.startswith(begins)), "")
-    sample = data[:_SAMPLE]
-    if (
-        not like
-        and not letters.startswith(("utf-16", "utf-32"))
-        and len(sample.translate(None, _CONTROL)) * _MUCH < len(sample) * (_MUCH - 1)
-    ):
-        like = "something else"
+    if not like and not letters.startswith("utf"):
+        sample = data[:_SAMPLE]
+        like = "something else" if sum(map(sample.count, _CONTROL)) * _MUCH > len(sample) else ""
     if like:
         raise Refused("csv_no_text", like=like)
 
