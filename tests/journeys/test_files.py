@@ -89,6 +89,9 @@ def test_the_file_is_previewed_and_imported_like_any_other_source(uploaded: Any,
     visitor = visit(uploaded)
     page = visitor.open("provisioning")
     page.get_by_label("Application", exact=True).select_option(label="HR file")
+    # The app may have been shown before it was chosen: wait for the page that follows, or it takes the click away.
+    page.wait_for_url(re.compile(r"provisioning\?app="))
+    page.wait_for_load_state("networkidle")
     expect(page.get_by_text("Schuhgröße").first).to_be_visible()
     visitor.switch(**{"import": True})
     visitor.open("apps")
