@@ -73,7 +73,7 @@ def begin_consent(
     token_bytes: Callable[[int], bytes],
 ) -> str:
     """Make the state for one trip: 256 random bits, good for ten minutes, once, for this operator and this app."""
-    get(session, tenant_id, connector_id)
+    get(session, tenant_id, connector_id, keep=True)
     stale = sa.delete(ConsentFlow).where(col(ConsentFlow.expires_at) < now - timedelta(days=1))
     session.execute(stale)
     state = base64.urlsafe_b64encode(token_bytes(32)).rstrip(b"=").decode()

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from provision.core import tables
 from provision.core.tables import Connector
 from provision.core.vocabulary import Approval, ConnectorState, Feature, Kind, key
-from provision.db import for_update
+from provision.db import for_pointing, for_update
 from provision.services import events
 from provision.services.errors import Conflict, Invalid, NotFound, ServiceError
 from provision.vault import Vault
@@ -142,10 +142,15 @@ def open_secret(vault: Vault, connector: Connector) -> bytes | None:
     return vault.open(connector.secret, **place)  # type: ignore[arg-type]
 
 
-def get(session: Session, tenant_id: int, connector_id: int, *, lock: bool = False) -> Connector:
-    """One app of this tenant. Raises NotFound, also for someone else's."""
+def get(session: Session, tenant_id: int, connector_id: int, *, lock: bool = False, keep: bool = False) -> Connector:
+    """One app of this tenant. Raises NotFound, also for someone else's.
+
+    ``lock``: nobody else changes it before this transaction ends. ``keep``: nobody removes it; who is to write rows that
+    point at it asks so before locking its accounts, as a removal goes from the app to its accounts too.
+    """
     query = select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == connector_id)
-    row: Connector | None = session.exec(for_update(session, query) if lock else query).first()
+    asked = for_update(session, query) if lock else for_pointing(session, query) if keep else query
+    row: Connector | None = session.exec(asked).first()
     if row is None:
         raise NotFound("no_such_app")
     return row

@@ -87,9 +87,14 @@ def _picks(
     if len(rows) != len(shown):
         raise NotFound("drift_gone")
     picks, gone = [], []
-    for number, side in sides(session, tenant_id, order.kinds, (row["connector_id"] for row in rows)).items():
+    kept = sides(session, tenant_id, order.kinds, (row["connector_id"] for row in rows), keep=True)
+    if any(row["connector_id"] not in kept for row in rows):
+        raise NotFound("drift_gone")
+    for number, side in kept.items():
         own = [row for row in rows if row["connector_id"] == number]
         pick = _Pick(side, present(session, side, (row["account_id"] for row in own), lock=True))
+        if any(row["account_id"] not in pick.met for row in own):
+            raise NotFound("drift_gone")
         for row in own:
             differs = pick.met[row["account_id"]].differs
             now = next((one for one in differs if one.attribute == row["attribute"]), None)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from provision.core.mapping import Change, Row
 from provision.core.planning import LICENCE
@@ -17,7 +17,7 @@ from provision.core.ports import ENABLED, LICENCES, MANAGER
 from provision.core.profile import REQUIRED
 from provision.core.tables import Account, Connector, Drift, User
 from provision.core.vocabulary import USER_ATTRIBUTES, DriftChoice, Feature, MappingKind, Situation
-from provision.db import among
+from provision.db import among, for_pointing
 from provision.services import mappings, outbox
 from provision.services.outbox import App
 from provision.services.users import shown
@@ -148,12 +148,15 @@ def whole(
     return {row.id: row.fingerprint for row in session.execute(query.order_by(DRIFTS.c.id))}
 
 
-def sides(session: Session, tenant_id: int, kinds: Mapping[Any, Any], ids: Iterable[int]) -> dict[int, Side]:
-    """These apps of the tenant."""
+def sides(
+    session: Session, tenant_id: int, kinds: Mapping[Any, Any], ids: Iterable[int], *, keep: bool = False
+) -> dict[int, Side]:
+    """These apps of the tenant; ``keep``: none of them is removed before this transaction ends."""
     wanted = sorted(set(ids))
     query = select(Connector).where(Connector.tenant_id == tenant_id, among(session, _CONNECTORS.c.id, wanted))
+    query = query.order_by(col(Connector.id))
     found = {}
-    for connector in session.exec(query).all():
+    for connector in session.exec(for_pointing(session, query) if keep else query).all():
         number = connector.id or 0
         takes = _takes(mappings.rows(session, tenant_id, number))
         found[number] = Side(outbox.app_of(session, connector, kinds), takes)

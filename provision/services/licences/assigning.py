@@ -198,7 +198,7 @@ def _barred(person: User | None) -> str | None:
 
 
 def _accounts(session: Session, tenant_id: int, connector_id: int, user_ids: Collection[int]) -> dict[int, Account]:
-    connectors.get(session, tenant_id, connector_id)
+    connectors.get(session, tenant_id, connector_id, keep=True)
     query = select(Account).where(
         Account.tenant_id == tenant_id,
         Account.connector_id == connector_id,

@@ -16,7 +16,7 @@ from provision.db import among, for_update
 from provision.services import events
 from provision.services.errors import Conflict, NotFound
 from provision.services.outbox.enqueueing import Order, enqueue_accounts
-from provision.services.outbox.reckoning import ACCOUNTS, UNFINISHED, WAITING, apps, stands
+from provision.services.outbox.reckoning import ACCOUNTS, UNFINISHED, WAITING, App, apps, stands
 
 _ENDED = (OperationState.FAILED, OperationState.CANCELLED)
 
@@ -57,6 +57,7 @@ def retry(session: Session, tenant_id: int, ids: Collection[int], order: Order) 
 
     Returns the ids of the operations that wait from now on; what is in line by now has none.
     """
+    kept = _kept(session, tenant_id, ids, order)
     found = _locked(session, tenant_id, ids)
     fresh: dict[int, set[int]] = {}
     going: list[int] = []
@@ -71,9 +72,8 @@ def retry(session: Session, tenant_id: int, ids: Collection[int], order: Order) 
     for connector_id, account_ids in fresh.items():
         forgotten = sa.update(ACCOUNTS).where(among(session, ACCOUNTS.c.id, account_ids)).values(declined=None)
         session.execute(forgotten)
-        for app in apps(session, tenant_id, order.kinds, connector_id, keep=True):
-            effects = enqueue_accounts(session, app, account_ids, order)
-            going += [effect.operation_id for effect in effects if effect.operation_id is not None]
+        effects = enqueue_accounts(session, kept[connector_id], account_ids, order) if connector_id in kept else []
+        going += [effect.operation_id for effect in effects if effect.operation_id is not None]
     _tell(session, tenant_id, found, "operation.retried", order.actor, order.now)
     return going
 
@@ -112,6 +112,14 @@ def _waiting(session: Session, tenant_id: int, ids: Collection[int]) -> list[Ope
     if any(operation.state not in WAITING for operation in found):
         raise Conflict("operation_gone")
     return found
+
+
+def _kept(session: Session, tenant_id: int, ids: Collection[int], order: Order) -> dict[int, App]:
+    """The apps of these operations, which nobody removes from now on: asked before their rows are locked, as everywhere."""
+    query = select(Operation.connector_id).where(Operation.tenant_id == tenant_id)
+    numbers = sorted(set(session.exec(query.where(among(session, col(Operation.id), set(ids)))).all()))
+    found = [app for number in numbers for app in apps(session, tenant_id, order.kinds, number, keep=True)]
+    return {app.id: app for app in found}
 
 
 def _locked(session: Session, tenant_id: int, ids: Collection[int]) -> list[Operation]:

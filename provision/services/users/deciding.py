@@ -200,12 +200,11 @@ def protect(
     """
     if not on and not owner:
         raise Forbidden("owner_needed")
-    account, app = _account(session, tenant_id, account_id)
+    account, app = _account(session, tenant_id, account_id, alone=True)
     kept = _without(account.intent, PROTECTED)
     account.intent = {**kept, PROTECTED: True} if on and not emergency else kept
     names = [one for one in app.scope.get(LISTED) or () if key(str(one)) != account.name]
     if (on and emergency) or len(names) != len(app.scope.get(LISTED) or ()):
-        app = connectors.get(session, tenant_id, app.id or 0, lock=True)
         app.scope = {**app.scope, LISTED: [*names, account.name] if on and emergency else names}
         session.add(app)
     session.add(account)
@@ -246,13 +245,20 @@ def _go(session: Session, account: Account, app: Connector, action: str, order: 
     return effects
 
 
-def _account(session: Session, tenant_id: int, account_id: int, *, lock: bool = True) -> tuple[Account, Connector]:
-    query = select(Account).where(Account.tenant_id == tenant_id, Account.id == account_id)
+def _account(
+    session: Session, tenant_id: int, account_id: int, *, lock: bool = True, alone: bool = False
+) -> tuple[Account, Connector]:
+    """An account and its app; ``lock``: the account is changed, and the app stays until it is; ``alone``: so is the app."""
+    own = (Account.tenant_id == tenant_id, Account.id == account_id)
+    number = session.exec(select(Account.connector_id).where(*own)).first()
+    if number is None:
+        raise NotFound("no_such_account")
+    app = connectors.get(session, tenant_id, number, lock=alone, keep=lock)
+    query = select(Account).where(*own)
     account: Account | None = session.exec(for_update(session, query) if lock else query).first()
     if account is None:
         raise NotFound("no_such_account")
-    app = select(Connector).where(Connector.tenant_id == tenant_id, Connector.id == account.connector_id)
-    return account, session.exec(app).one()
+    return account, app
 
 
 def _person(session: Session, account: Account) -> User | None:
