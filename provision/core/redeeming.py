@@ -25,6 +25,8 @@ WAITING, LOOK = timedelta(seconds=15), timedelta(milliseconds=250)
 """So long, looking so often, a form that came twice waits for what becomes of the first."""
 KNOWN = timedelta(hours=1)
 """So long after a link was used, who used it is told so; later, and to everybody else, it is over like any other."""
+UNSEEN = timedelta(minutes=2)
+"""So long after a pass was handed out, the browser that it was handed to may have another one in its place."""
 SETTLING = timedelta(minutes=30)
 """So long after a create a person may not be visible there yet."""
 

@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 from provision.core import choosing
 from provision.core.redeeming import Answer
 from provision.core.remedies import Remedy, explain
+from provision.core.vocabulary import Offer
 from provision.services import activation
 from provision.services.activation import Bearer, Redeemed
 from provision.web import guard, limits, tongues
@@ -77,7 +78,8 @@ def show() -> Response:
     """Whose link it is, masked, and the form; one page for every link that does not hold, unless this browser used it."""
     bearer = _bearer()
     used = None if bearer else _used()
-    answer = _finished(used) if used else _form(bearer) if bearer else _problem(404, "activation_over", again=True)
+    whose = bearer or (used if used and used.offer is Offer.PASS else None)  # a pass that went unseen may be had again
+    answer = _form(whose) if whose else _finished(used) if used else _problem(404, "activation_over", again=True)
     _wait()
     return answer
 
@@ -114,9 +116,9 @@ def look() -> Response:
 @guard.public
 @limits.trying
 def handed() -> Response:
-    """Hand out a pass, shown in this one answer only."""
-    bearer = _bearer()
-    result = activation.hand_pass(house().ways(), _token())
+    """Hand out a pass, shown in this one answer only. Who clicked twice is shown the last one, which replaces the other."""
+    bearer = _bearer() or _used()
+    result = activation.hand_pass(house().ways(), _token(), hand=_hand())
     if result.handed is not None and bearer is not None:
         shown = page("activate/handed.html", **_common(bearer), handed=result.handed, minutes=activation.PASS_MINUTES)
         return _forgetting(shown)

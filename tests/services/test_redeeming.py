@@ -246,7 +246,10 @@ class Clicks:
 
     def _again(self) -> None:
         token, password, hand = self.given
-        self.answers.append(self.lobby.redeem(token, password, hand=hand, sleep=self._sleep))
+        if password:
+            self.answers.append(self.lobby.redeem(token, password, hand=hand, sleep=self._sleep))
+        else:
+            self.answers.append(activation.hand_pass(self.lobby.ways(sleep=self._sleep), token, hand=hand))
         self.waits.set()
 
 
@@ -260,6 +263,10 @@ class _Slow:
     def set_password(self, anchor: str, password: str) -> None:
         self._clicks.click()
         self._port.set_password(anchor, password)
+
+    def access_pass(self, anchor: str, minutes: int) -> Any:
+        self._clicks.click()
+        return self._port.access_pass(anchor, minutes)
 
 
 @pytest.mark.parametrize("password", [GOOD, OTHER])
@@ -431,6 +438,43 @@ def test_a_pass_is_handed_out_once_instead_of_a_password(lobby: Lobby) -> None:
     assert handed.handed not in repr(handed)
     assert handed.handed not in repr(lobby.row(user))
     assert activation.hand_pass(lobby.ways(), token).over
+
+
+def test_who_clicks_twice_for_a_pass_is_shown_one_that_works_each_time(lobby: Lobby) -> None:
+    """Without JavaScript nothing keeps a browser from sending twice; it shows the second answer alone."""
+    lobby.choose(access_pass=True)
+    user, token = lobby.hire()
+    clicks = Clicks(lobby, token, "", hand="h1")
+    first = activation.hand_pass(lobby.ways(connect=clicks.connect), token, hand="h1")
+    assert clicks.end() == [None]
+    (second,) = clicks.answers
+    assert (first.answer, second.answer) == (Answer.DONE, Answer.DONE)
+    assert second.handed not in (None, first.handed)
+    assert lobby.row(user).used_at is not None
+    assert told(lobby) == ["activation.redeemed", "activation.redeemed"]
+    assert activation.hand_pass(lobby.ways(), token, hand="h2").over, "to another browser it is over"
+    assert activation.hand_pass(lobby.ways(), token).over
+
+
+def test_a_pass_may_be_had_again_for_a_moment_only_and_not_beside_a_newer_link(lobby: Lobby) -> None:
+    lobby.choose(access_pass=True)
+    (_, token), (other, replaced) = lobby.hire(0), lobby.hire(1)
+    for each in (token, replaced):
+        assert activation.hand_pass(lobby.ways(), each, hand="h1").handed
+    lobby.invite(other.id or 0)
+    assert activation.hand_pass(lobby.ways(), replaced, hand="h1").over
+    lobby.clock.forward(minutes=3)
+    assert activation.hand_pass(lobby.ways(), token, hand="h1").over
+
+
+def test_a_pass_that_cannot_be_had_again_now_can_be_had_later(lobby: Lobby) -> None:
+    lobby.choose(access_pass=True)
+    _, token = lobby.hire()
+    assert activation.hand_pass(lobby.ways(), token, hand="h1").handed
+    lobby.sandbox.faults.turn(pass_policy=0)
+    assert activation.hand_pass(lobby.ways(), token, hand="h1").code == "activation_ask"
+    lobby.sandbox.faults.turn(pass_policy=1)
+    assert activation.hand_pass(lobby.ways(), token, hand="h1").handed
 
 
 def test_a_tenant_that_allows_no_passes_costs_no_link(lobby: Lobby) -> None:

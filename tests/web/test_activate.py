@@ -430,6 +430,22 @@ def test_a_pass_is_shown_once(lobby: Lobby, visit: Callable[[], Visitor]) -> Non
     assert visitor.follow(token).status_code == 404
 
 
+def test_a_pass_that_was_clicked_for_twice_is_shown_in_the_answer_that_the_browser_shows(
+    lobby: Lobby, app: Flask, visit: Callable[[], Visitor]
+) -> None:
+    lobby.choose(access_pass=True)
+    _, token = lobby.hire()
+    visitor = visit()
+    form = {"proof": proof_in(visitor.follow(token).text)}
+    second = twin(app, visitor)
+    first = re.search(r"<code>(.+?)</code>", visitor.client.post("/activate/handed", data=form).text)
+    assert "Show my pass" in second.get("/activate").text, "who reloads may ask for it, and nothing is spent by looking"
+    last = re.search(r"<code>(.+?)</code>", second.client.post("/activate/handed", data=form).text)
+    assert first is not None
+    assert last is not None
+    assert first[1] != last[1]
+
+
 def test_too_many_posts_from_one_address_have_to_wait(lobby: Lobby, visit: Callable[[], Visitor]) -> None:
     visitor = visit()
     page = visitor.follow("unknown")

@@ -14,9 +14,9 @@ from provision.services.activation.asking import Serving, ask, ask_again, serves
 from provision.services.activation.issuing import Issued, Sending, issue, revoke, why_blocked
 from provision.services.activation.lapsing import lapsed
 from provision.services.activation.opening import Bearer, look, look_back
-from provision.services.activation.redeeming import PASS_MINUTES, Redeemed, hand_pass
+from provision.services.activation.redeeming import PASS_MINUTES, Redeemed
 from provision.services.activation.status import Line, Onboarding, Wanted, latest, matching, obstacles, status
-from provision.services.activation.twice import redeem
+from provision.services.activation.twice import hand_pass, redeem
 from provision.services.links import link
 
 __all__ = [

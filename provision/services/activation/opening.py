@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from provision.core.choosing import Terms
 from provision.core.logos import Logo
 from provision.core.onboarding import OnboardingSettings, language_of
-from provision.core.redeeming import KNOWN
+from provision.core.redeeming import KNOWN, UNSEEN
 from provision.core.tables import Activation, Tenant, User
 from provision.core.vocabulary import Lifecycle, Offer
 from provision.db import for_update
@@ -84,9 +84,17 @@ def live(session: Session, token: str, now: datetime, *, lock: bool = False) -> 
     return found
 
 
-def used_by(session: Session, token: str, hand: str, now: datetime) -> tuple[Activation, User, Tenant] | None:
-    """The link of this token, if this hand set a password with it lately."""
-    found = session.exec(_of_token(token).where(col(Activation.used_at) > now - KNOWN)).first()
+def used_by(
+    session: Session, token: str, hand: str, now: datetime, *, lock: bool = False
+) -> tuple[Activation, User, Tenant] | None:
+    """The link of this token, if this hand used it lately: for a pass not longer ago than it may have missed it."""
+    asked = _of_token(token).where(
+        sa.or_(
+            sa.and_(col(Activation.offer) == Offer.PASSWORD, col(Activation.used_at) > now - KNOWN),
+            sa.and_(col(Activation.offer) == Offer.PASS, col(Activation.used_at) > now - UNSEEN),
+        )
+    )
+    found = session.exec(for_update(session, asked) if lock else asked).first()
     return found if found and _by(found[0], hand) else None
 
 
@@ -94,6 +102,12 @@ def reserved_by(session: Session, token: str, hand: str, now: datetime) -> bool:
     """Whether this hand is setting a password with the link at this moment."""
     found = session.exec(_of_token(token).where(col(Activation.reserved_until) > now)).first()
     return found is not None and _by(found[0], hand)
+
+
+def newer(session: Session, row: Activation) -> bool:
+    """Whether another link took the place of this one."""
+    asked = select(Activation.id).where(Activation.tenant_id == row.tenant_id, Activation.user_id == row.user_id)
+    return session.exec(asked.where(col(Activation.id) > row.id).limit(1)).first() is not None
 
 
 def _by(row: Activation, hand: str) -> bool:

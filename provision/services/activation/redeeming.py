@@ -89,9 +89,9 @@ def redeem(ways: Ways, token: str, chosen: tuple[str, str], hand: str = "", *, c
     return _redeem(ways, knocking, lambda port, anchor: port.set_password(anchor, chosen[0]), hand)
 
 
-def hand_pass(ways: Ways, token: str) -> Redeemed:
+def hand_pass(ways: Ways, token: str, hand: str = "", *, counted: bool = False) -> Redeemed:
     """Hand out a Temporary Access Pass by a link, where the tenant offers one."""
-    return _redeem(ways, Knocking(token, Offer.PASS), _pass, "")
+    return _redeem(ways, Knocking(token, Offer.PASS, counted=counted), _pass, hand)
 
 
 def _pass(port: Any, anchor: str) -> str | None:
