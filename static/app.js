@@ -109,8 +109,17 @@
   arrive();
   all("[data-zone]").forEach((place) => { place.textContent = full.resolvedOptions().timeZone; });
   document.addEventListener("htmx:afterSettle", arrive);
-  // Shown only if the server says where: a failing poll must not wipe the page.
-  document.addEventListener("htmx:beforeSwap", ({ detail }) => (detail.shouldSwap ||= !!detail.xhr.getResponseHeader("HX-Retarget")));
+  // Shown only if the server says where: a failing poll must not wipe the page. No answer, or a stranger's, is said once.
+  const told = ({ xhr }) => xhr.getResponseHeader("HX-Retarget") || (xhr.status && xhr.status < 500);
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    detail.shouldSwap ||= !!detail.xhr.getResponseHeader("HX-Retarget");
+    if (told(detail)) byId("lost-now")?.remove();
+  });
+  ["sendError", "timeout", "responseError"].forEach((name) => document.addEventListener(`htmx:${name}`, ({ detail }) => {
+    if (told(detail) || byId("lost-now")) return;
+    byId("toasts").append(byId("lost").content.cloneNode(true));
+    arrive();
+  }));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "k" || !(event.ctrlKey || event.metaKey) || !byId("find")) return;
     event.preventDefault();
