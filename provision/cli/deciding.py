@@ -87,7 +87,7 @@ def user_trace(slug: str, who: str, at_once: bool, as_json: bool) -> None:
         if at_once:
             outbox.enqueue(session, owner.id or 0, [user.id or 0], _order())
     if at_once:
-        carry_on(until_idle=True, imports=False)
+        carry_on(until_idle=True, only_operations=True)
     with house().db.reading() as session:
         found = users.trace(session, owner.id or 0, house().kinds, user.id or 0)
     if as_json:

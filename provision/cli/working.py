@@ -1,4 +1,4 @@
-"""The command that does what is due without a server: imports that were asked for, and what goes out."""
+"""The command that does what is due without a server: imports that were asked for, what goes out, and mails."""
 
 import functools
 import threading
@@ -19,7 +19,7 @@ from provision.cli.shown import dump, say, table
 from provision.core.tables import Connector, Cycle, Operation
 from provision.core.vocabulary import OperationState
 from provision.house import LEADER
-from provision.services import cycles, worker
+from provision.services import cycles, mail, worker
 from provision.services.cycles import Ways
 
 _UNSETTLED = (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
@@ -30,14 +30,17 @@ _SOON, _LOOK = timedelta(seconds=60), 0.2
 @click.option("--until-idle", is_flag=True, help="Go on until nothing is due within a minute.")
 @json_option
 def work(until_idle: bool, as_json: bool) -> None:
-    """Carry out what is due: imports that were asked for, and operations. Where a server runs it does the work, and this
-    command waits for it."""
+    """Carry out what is due: imports that were asked for, operations and mails. Where a server runs it does the work, and
+    this command waits for it."""
     with house().db.reading() as session:
         asked = [cycle.id or 0 for cycle, _ in cycles.under_way(session)]
-    counts = carry_on(until_idle=until_idle)
+    counts, mails = carry_on(until_idle=until_idle)
     waiting, ended = _waiting(), _ended(asked)
+    with house().db.reading() as session:
+        queued = mail.queued(session)
     if as_json:
-        dump({**counts, "waiting": waiting, "cycles": [_cycle(*one) for one in ended]})
+        read = [_cycle(*one) for one in ended]
+        dump({**counts, "waiting": waiting, "cycles": read, "mails": {**mails, "waiting": queued}})
         return
     for cycle, app in ended:
         told = ", ".join(
@@ -45,62 +48,75 @@ def work(until_idle: bool, as_json: bool) -> None:
         )
         say(f"{app.name}: import {cycle.state}{f' ({told})' if told else ''}. {unfinished(cycle)}".strip())
     table(("Outcome", "Operations"), sorted(counts.items()) or [("nothing was due", "")])
+    if mails or queued:
+        say("Mails: " + ", ".join(f"{number} {word}" for word, number in [*sorted(mails.items()), ("waiting", queued)]))
     for line in waiting:
         say(f"{line['app']}: {line['number']} {line['why']}" + (f" until {line['until']}" if line["until"] else ""))
 
 
-def carry_on(*, until_idle: bool, imports: bool = True) -> Counter[str]:
-    """Carry out what is due as the leader, or wait while another process that leads does. Counts per outcome.
+def carry_on(*, until_idle: bool, only_operations: bool = False) -> tuple[Counter[str], Counter[str]]:
+    """Carry out what is due as the leader, or wait while another process that leads does. Operations and mails per outcome.
 
-    ``imports``: those that were asked for as well.
+    ``only_operations``: no import that was asked for, and no mail.
     """
-    counts: Counter[str] = Counter()
+    counts: tuple[Counter[str], Counter[str]] = Counter(), Counter()
     while True:
         with house().db.leading(LEADER) as leads:
             if leads:
-                counts += _carry_out(until_idle, imports)
+                counts = _carry_out(until_idle, only_operations)
                 break
-        if not until_idle or not _busy(imports):
+        if not until_idle or not _busy(only_operations):
             break
         time.sleep(0.5)
     return counts
 
 
-def _carry_out(until_idle: bool, imports: bool) -> Counter[str]:
-    """Imports beside operations, as in a server; an import that ends may leave more to be carried out."""
+def _carry_out(until_idle: bool, only_operations: bool) -> tuple[Counter[str], Counter[str]]:
+    """Imports beside operations, as in a server; an import that ends may leave more to be carried out, and that mails."""
     ended = threading.Event()
-    ways = house().ways(cut=ended.is_set)
-    counts = worker.recover(ways)
+    ways, post = house().ways(cut=ended.is_set), house().post(cut=ended.is_set)
+    counts, mails = worker.recover(ways), Counter[str]()
     lanes = worker.Lanes(ways, carry=functools.partial(_carry, until_idle=until_idle))
+    if not only_operations:
+        mail.recover(post)
     with ThreadPoolExecutor(1, "cycles") as pool:
         try:
-            reading = pool.submit(cycles.run_requested, ways) if imports else None
+            reading = None if only_operations else pool.submit(cycles.run_requested, ways)
             while True:
                 read = reading is None or reading.done()
                 if reading and read:
                     reading.result()
                 lanes.tend()
-                if read and not (until_idle and (lanes.busy or _busy(imports))):
+                if read and not (until_idle and (lanes.busy or _busy(only_operations))):
                     break
+                if not only_operations:
+                    mails += mail.deliver(post)
                 time.sleep(_LOOK)
                 if reading and read:
                     reading = pool.submit(cycles.run_requested, ways)
+            counts += lanes.close()
+            while not only_operations and (sent := mail.deliver(post)):
+                mails += sent
         except BaseException:
             ended.set()  # whoever is interrupted leaves the rest to the next one, at the last commit
             raise
-    return counts + lanes.close()
+    return counts, mails
 
 
 def _carry(ways: Ways, connector_id: int, memory: worker.Memory, *, until_idle: bool) -> Counter[str]:
     return worker.drain(ways, connector_id, memory=memory, until_idle=until_idle)
 
 
-def _busy(imports: bool) -> bool:
+def _busy(only_operations: bool) -> bool:
     """Whether anything is due within a minute in an app that may work."""
     soon = house().now() + _SOON
     with house().db.reading() as session:
-        ahead = [cycles.goes_on_at(*one) for one in cycles.under_way(session)] if imports else []
-        return any(at is None or at <= soon for at in ahead) or bool(worker.due_connectors(session, soon))
+        if worker.due_connectors(session, soon):
+            return True
+        if only_operations:
+            return False
+        ahead = (cycles.goes_on_at(*one) for one in cycles.under_way(session))
+        return any(at is None or at <= soon for at in ahead) or mail.ahead(session, house().kinds, soon)
 
 
 def _ended(numbers: Sequence[int]) -> Sequence[tuple[Cycle, Connector]]:

@@ -126,3 +126,13 @@ def test_why_somebody_protected_cannot_be_invited_is_told_in_words_about_passwor
     assert (told["state"], told["code"]) == ("blocked", "password_protected")
     assert "password" in told["remedy"]
     assert told["remedy"].split(".", maxsplit=1)[0] in people("activation", "status", "contoso", reachable).out
+
+
+@pytest.mark.parametrize("more", [(), ("--until-idle",)])
+def test_mails_that_wait_leave_when_work_is_done_without_a_server(
+    people: Command, reachable: str, more: tuple[str, ...]
+) -> None:
+    assert people("activation", "send", "contoso", reachable).status == 0
+    told = people("work", *more, "--json").json
+    assert told["mails"] == {"sent": 1, "waiting": 0}
+    assert people("work", "--json").json["mails"] == {"waiting": 0}

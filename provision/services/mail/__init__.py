@@ -11,7 +11,7 @@ A row never holds a body or a link. Whoever leads calls ``recover`` once when it
 
 from provision.services.mail.pacing import Paced, look_anew, paced
 from provision.services.mail.queueing import Asked, call_off, cancel, confirm, enqueue, enqueue_many
-from provision.services.mail.sending import Post, deliver, recover, trouble
+from provision.services.mail.sending import Post, ahead, deliver, queued, recover, trouble
 from provision.services.mail.showing import Row, Slice, counted, listed, one
 from provision.services.mail.writing import Stationery, preview
 
@@ -22,6 +22,7 @@ __all__ = [
     "Row",
     "Slice",
     "Stationery",
+    "ahead",
     "call_off",
     "cancel",
     "confirm",
@@ -34,6 +35,7 @@ __all__ = [
     "one",
     "paced",
     "preview",
+    "queued",
     "recover",
     "trouble",
 ]

@@ -102,6 +102,20 @@ def deliver(post: Post) -> Counter[str]:
     return +sweep.counts
 
 
+def ahead(session: Session, kinds: Mapping[Any, Any], until: datetime) -> bool:
+    """Whether a mail may leave by then: not one that waits for its account, for the next hour, or for a resting server."""
+    rests = _rests_until(session)
+    if rests is not None and rests > until:
+        return False
+    leaves = links.may_leave(kinds, MAILS.c.activation_id)
+    return session.scalar(sa.select(MAILS.c.id).where(*_due(until), leaves).limit(1)) is not None
+
+
+def queued(session: Session) -> int:
+    """How many mails of this installation wait."""
+    return session.scalar(sa.select(sa.func.count()).select_from(MAILS).where(QUEUED)) or 0
+
+
 def trouble(session: Session) -> Mapping[str, Any] | None:
     """What holds up every mail of this installation: code, params, at, until; None when nothing does."""
     row = session.get(Setting, _TROUBLE)
