@@ -115,13 +115,13 @@ def restore(
 ) -> Restored:
     """Bring one object back as its person's account; nobody's becomes a new person's. ``email``: another address.
 
-    Raises NotFound, Invalid({"email": …}), ServiceError("create_off"), Conflict.
+    Raises NotFound, Invalid({"email": …}), ServiceError("restore_off"), Conflict.
     """
     found = _discarded(reading, connect, tenant_id, connector_id, anchor, order)
     with writing() as session:
-        app = connectors.get(session, tenant_id, connector_id)
+        app = connectors.get(session, tenant_id, connector_id, keep=True)
         if not connectors.switched_on(app, Feature.CREATE):
-            raise ServiceError("create_off", app=app.name)
+            raise ServiceError("restore_off", app=app.name)
         account = _account(session, tenant_id, connector_id, anchor)
         if account is None or account.user_id is None:
             return _as_new(session, app, account, found, email or found.name, order)

@@ -106,7 +106,7 @@ def _off(app: Connector | None) -> Remedy | None:
     """Why nobody can be restored there."""
     if app is None or connectors.switched_on(app, Feature.CREATE):
         return None
-    return explain("create_off", {"app": app.name})
+    return explain("restore_off", {"app": app.name})
 
 
 def _address(lying: Lying) -> str:

@@ -11,6 +11,7 @@ from provision.core.vocabulary import Lifecycle, OperationKind, OperationState, 
 from provision.house import House
 from provision.services import mappings, users
 from provision.services.errors import Conflict, Forbidden, Invalid, NotFound
+from provision.services.users import foreseeing
 from tests.cast import Cast, Clock
 from tests.services.outgoing import Desk
 
@@ -85,6 +86,23 @@ def test_a_language_is_kept_with_a_hyphen_and_a_phone_as_it_was_written(desk: De
     saved = do(desk, users.add, {**JANE, "preferred_language": "nb_NO", "mobile": "+47 (22) 12-34.56 ext. 7"})
     jane = person(desk, saved.user_id)
     assert (jane.preferred_language, jane.mobile) == ("nb-NO", "+47 (22) 12-34.56 ext. 7")
+
+
+def test_only_domains_that_take_the_address_are_offered_in_its_place(desk: Desk) -> None:
+    names = {"there.example": {}, "sso.example": {"federated": True}, "odd.example": {"managed": False}}
+    domains = [
+        {"name": name, "federated": False, "verified": True, "managed": not more, **more}
+        for name, more in names.items()
+    ]
+    desk.connector(facts={"domains": [*domains, {"name": "new.example", "federated": False, "verified": False}]})
+    with desk.house.db.writing() as session, pytest.raises(Invalid) as refused:
+        users.add(session, desk.tenant, {**JANE, "email": "jane@elsewhere.example"}, desk.order())
+    assert refused.value.params["domains"] == "there.example"
+    with desk.house.db.reading() as session:
+        (fate,) = foreseeing.of_new(session, desk.tenant, desk.house.kinds, "jane@elsewhere.example")
+        (unverified,) = foreseeing.of_new(session, desk.tenant, desk.house.kinds, "jane@new.example")
+    assert fate.domains == ("there.example",)
+    assert unverified.code == "domain_not_verified_there"
 
 
 def test_names_with_quotes_and_markup_are_just_names(desk: Desk) -> None:

@@ -129,7 +129,7 @@ def test_what_is_restored_is_linked_and_nothing_of_it_is_written_over(desk: Desk
 def test_create_off_leaves_everything_as_it_is(desk: Desk) -> None:
     lies_there(desk, "x", "vera@there.example")
     desk.switch(create=False)
-    with pytest.raises(ServiceError, match="create_off"):
+    with pytest.raises(ServiceError, match="restore_off"):
         restore(desk, "x")
     assert desk.operations() == []
 

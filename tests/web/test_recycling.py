@@ -91,6 +91,8 @@ def test_with_create_off_it_says_so_and_offers_no_yes(
     question = ada.get(f"{BIN}/{tenant_app}/{discarded}").text
     assert "Yes, restore" not in question
     assert "Create User is off" in question
+    assert "then restore." in question
+    assert "plan the waiting" not in question
     assert ada.post(f"{BIN}/{tenant_app}/{discarded}", {"email": "", "was": ""}).status_code == 422
 
 

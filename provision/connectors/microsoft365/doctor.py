@@ -128,6 +128,7 @@ def _domain(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": _text(body.get("id")),
         "federated": body.get("authenticationType") == "Federated",
+        "managed": body.get("authenticationType") == "Managed",
         "default": body.get("isDefault") is True,
         "initial": body.get("isInitial") is True,
         "verified": body.get("isVerified") is True,
@@ -138,6 +139,7 @@ def _verified(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": _text(body.get("name")),
         "federated": body.get("type") == "Federated",
+        "managed": body.get("type") == "Managed",
         "default": body.get("isDefault") is True,
         "initial": body.get("isInitial") is True,
         "verified": True,

@@ -84,7 +84,13 @@ class App:
     @property
     def domains(self) -> frozenset[str]:
         """The verified domains there, as keys; empty when they are not known."""
-        return frozenset(key(one.get("name")) for one in self.facts.get("domains") or ())
+        return frozenset(key(one.get("name")) for one in self.facts.get("domains") or () if one.get("verified", True))
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Those of them that surely take a new address, in order: neither federated nor of a kind that nobody knows."""
+        doubtful = {key(one.get("name")) for one in self.facts.get("domains") or () if not one.get("managed", True)}
+        return tuple(sorted(self.domains - self.federated - doubtful))
 
     @property
     def federated(self) -> frozenset[str]:

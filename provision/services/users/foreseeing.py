@@ -278,7 +278,7 @@ def _fate(app: App, kind: OperationKind | None, code: str | None = None, n: int 
         review=review and kind is not None,
         hold=int(app.hold.total_seconds()) if takes and not review else 0,
         waits=None if app.state is ConnectorState.ACTIVE else app.state.value,
-        domains=tuple(sorted(app.domains)),
+        domains=app.offered,
     )
 
 

@@ -149,10 +149,11 @@ def judge_address(session: Session, tenant_id: int, user_id: int | None, email: 
     if session.scalar(holder.limit(1)) is not None:
         raise Invalid({"email": "email_taken"})
     writing = [app for app in outbox.apps(session, tenant_id, order.kinds) if app.rules.features.get(Feature.CREATE)]
-    domains = sorted({domain for app in writing for domain in app.domains})
+    domains = {domain for app in writing for domain in app.domains}
     domain = key(email).rpartition("@")[2]
     if domains and domain not in domains and all(app.domains for app in writing):
-        raise Invalid({"email": "domain_unverified"}, domain=domain, domains=", ".join(domains))
+        offered = {one for app in writing for one in app.offered} or domains
+        raise Invalid({"email": "domain_unverified"}, domain=domain, domains=", ".join(sorted(offered)))
     for app in writing:
         taken = sa.select(col(Account.id)).where(
             col(Account.connector_id) == app.id,
