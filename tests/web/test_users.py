@@ -157,6 +157,18 @@ def test_a_person_is_shown_beside_the_account(ada: Browser, kim: User) -> None:
     assert "By ada@contoso.example" in page
 
 
+def test_whom_somebody_reports_to_stands_in_the_profile_and_leads_there(
+    house: House, ada: Browser, cast: Cast, clock: Clock, kim: User
+) -> None:
+    assert ">Manager</th>" not in ada.get(f"{LIST}/{kim.id}").text
+    with house.db.writing() as session:
+        boss = populate.person(session, cast.contoso, clock(), "Ida <Boss>", email="ida@contoso.example")
+        session.get_one(User, kim.id).manager_id = boss.id
+    row = ada.get(f"{LIST}/{kim.id}").text.partition(">Manager</th>")[2].partition("</tr>")[0]
+    assert f'<a href="{LIST}/{boss.id}">Ida &lt;Boss&gt;</a>' in row
+    assert "ours" in row
+
+
 def test_a_value_that_differs_is_marked_and_said(house: House, ada: Browser, kim: User) -> None:
     with house.db.writing() as session:
         row = session.get(User, kim.id)

@@ -80,7 +80,10 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Everything the person's page says. ``timeline`` is newest first."""
+    """Everything the person's page says. ``timeline`` is newest first.
+
+    ``manager``: whom they report to, as number, name, and the app that says so.
+    """
 
     id: int
     name: str
@@ -94,6 +97,7 @@ class Person:
     lines: tuple[Line, ...]
     accounts: tuple[AccountView, ...]
     timeline: Sequence[tuple[Event, EventDetail | None]]
+    manager: tuple[int, str, str] | None = None
 
 
 def show(
@@ -122,6 +126,7 @@ def show(
         lines=_lines(values, user.origins, names, cells, _labels(session, tenant_id)),
         accounts=tuple(_view(account, app, cells) for account, app in pairs),
         timeline=events.timeline(session, tenant_id, user_id, limit=limit),
+        manager=_manager(session, user, names),
     )
 
 
@@ -238,6 +243,11 @@ def _lines(
 def _source(origin: Any, apps: Mapping[int | None, str]) -> str:
     """The app an attribute's value came from; empty when it was entered here or the app is gone."""
     return apps.get(origin[0], "") if isinstance(origin, list) and origin else ""
+
+
+def _manager(session: Session, user: User, apps: Mapping[int | None, str]) -> tuple[int, str, str] | None:
+    found = named(session, user.tenant_id, [user.manager_id] if user.manager_id else [])
+    return next(((number, name, _source(user.origins.get("manager_id"), apps)) for number, name in found.items()), None)
 
 
 def _view(account: Account, app: Connector, cells: Mapping[str, Mapping[int, Cell]]) -> AccountView:
