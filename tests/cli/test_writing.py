@@ -105,7 +105,7 @@ def test_some_of_what_is_reviewed_goes_and_the_rest_still_asks(writing: Command)
         (("user", "delete", "contoso", "nobody"), 1, "Nobody here has this"),
         (("operations", "contoso", "approve"), 2, "by their ids"),
         (("operations", "contoso", "approve", "4711"), 1, ""),
-        ((*ADD[:6], "zoe@elsewhere.example", *ADD[7:]), 1, "verified domains"),
+        ((*ADD[:6], "zoe@elsewhere.example", *ADD[7:]), 1, "Choose a domain that takes it"),
     ],
 )
 def test_bad_input_says_what_to_do_and_changes_nothing(
