@@ -97,12 +97,12 @@ def test_the_statements_of_a_change_are_compiled_once(okta: Pusher, house: House
 
 def test_who_is_switched_off_looks_at_no_cycle_that_is_over(okta: Pusher, house: House) -> None:
     """Clients that push leave many behind: SQLite finds the one that is not over by its own index."""
-    if not house.db.is_sqlite:
-        pytest.skip("PostgreSQL plans by what a table holds")
     ids = crowd(okta, 2)
     okta.patch(f"/Users/{ids[0]}", OFF)
     asked = [one for one in counted(okta, house, ids[1], OFF) if "FROM cycles" in one]
     assert len(asked) == 1
+    if not house.db.is_sqlite:
+        return  # PostgreSQL plans by what a table holds
     with house.db.engine.connect() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0]}", (1, 1)).all()
     assert ["uq_cycles_unfinished" in row.detail for row in plan] == [True]
