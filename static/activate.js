@@ -39,6 +39,8 @@
       } catch { /* The next stroke asks again, and the server judges in any case. */ }
     };
     form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(look, 250); });
+    // What is sent is judged there; by the time a look arrived, the link could be used up.
+    form.addEventListener("submit", () => { clearTimeout(waiting); asked?.abort(); });
   }
 
   for (const each of document.forms) {
