@@ -146,7 +146,7 @@ def test_every_cut_point_of_a_traced_run(
     cuts = [(place, pages, 1) for place in PLACES for pages in range(last)]
     ending = range(1, undisturbed.commits - WRITTEN_LATE + 1)
     cuts += [(place, last, number) for place in PLACES[:2] for number in ending]
-    assert len(ending) > 1
+    assert len(ending) >= 1
     for cut in cuts:
         die_and_recover(prepared, undisturbed, outside, tmp_path_factory.mktemp("cut"), cut)
 
