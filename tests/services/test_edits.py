@@ -88,6 +88,19 @@ def test_a_language_is_kept_with_a_hyphen_and_a_phone_as_it_was_written(desk: De
     assert (jane.preferred_language, jane.mobile) == ("nb-NO", "+47 (22) 12-34.56 ext. 7")
 
 
+def test_what_a_source_brought_stands_in_nobodys_way_until_it_is_touched(desk: Desk) -> None:
+    jane = desk.present("jane")
+    brought = {"mobile": "ask at the desk", "preferred_language": "klingon_KX"}
+    desk.change(jane, **brought)
+    do(desk, users.edit, jane, {**brought, "department": "Quay"})
+    kept = person(desk, jane)
+    assert (kept.department, kept.mobile, kept.preferred_language) == ("Quay", *brought.values())
+    with pytest.raises(Invalid) as refused:
+        do(desk, users.edit, jane, {**brought, "mobile": "ask there", "department": "Pier"})
+    assert refused.value.problems == {"mobile": "phone_malformed"}
+    assert person(desk, jane).department == "Quay"
+
+
 def test_only_domains_that_take_the_address_are_offered_in_its_place(desk: Desk) -> None:
     names = {"there.example": {}, "sso.example": {"federated": True}, "odd.example": {"managed": False}}
     domains = [

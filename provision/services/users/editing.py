@@ -86,7 +86,7 @@ def edit(
         return Saved(user_id, user.version, tuple(given), ())
     if user.lifecycle == Lifecycle.LEFT:
         raise Conflict("user_has_left")
-    values = _judged(session, tenant_id, user_id, given)
+    values = _judged(session, tenant_id, user_id, _touched(user, given))
     if values.get("email") and values["email"] != user.email:
         judge_address(session, tenant_id, user_id, str(values["email"]), order)
     judge_clearing(session, tenant_id, [user_id], values, order)
@@ -165,6 +165,12 @@ def _judged(
         limits = {name: profile.LIMITS.get(name, profile.LONGEST) for name in problems}
         raise Invalid(problems, limit=next(iter(limits.values())), limits=limits)
     return values
+
+
+def _touched(user: User, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given without the values that stay: a form brings them all, and what a source brought is not judged here."""
+    now = now_of(user, given)
+    return {name: value for name, value in given.items() if value != now[name] or not value}
 
 
 def _manager_problem(session: Session, tenant_id: int, user_id: int | None, manager: int) -> str | None:
