@@ -4,9 +4,9 @@ Owns what is concluded from absence; takes nobody away: that waits for the end o
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -20,6 +20,7 @@ from provision.services.cycles.observing import ACCOUNTS, DIGEST, NO_GROUP, SIGH
 
 PRESENT: tuple[Any, ...] = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None), NO_GROUP)
 CHUNK = 2000
+T = TypeVar("T")
 _NOBODYS: tuple[Any, ...] = (
     ACCOUNTS.c.user_id.is_(None),
     ACCOUNTS.c.stale,
@@ -46,11 +47,11 @@ def mark_absent(session: Session, frame: Frame, cycle: Cycle, now: datetime) -> 
         return
     parts = session.scalars(sa.select(SIGHTINGS.c.digests).where(SIGHTINGS.c.cycle_id == frame.cycle_id))
     seen = {part[start : start + DIGEST] for part in parts for start in range(0, len(part), DIGEST)}
-    entries = _let_go(session, frame, cycle, seen) if frame.reads_file else []
+    if frame.reads_file:
+        _let_go(session, frame, cycle, seen, now)
     if walked and frame.shows_all:
         _mark(session, frame, cycle, seen)
     session.flush()
-    events.append(session, frame.tenant_id, entries, now)
 
 
 def _mark(session: Session, frame: Frame, cycle: Cycle, seen: set[bytes]) -> None:
@@ -59,34 +60,37 @@ def _mark(session: Session, frame: Frame, cycle: Cycle, seen: set[bytes]) -> Non
         missing += 1
         if row.removed is None:
             unmarked.append(row.id)
-    for absent in _chunks(session, unmarked):
+    for part in _chunks(unmarked):
+        absent = among(session, ACCOUNTS.c.id, part)
         session.execute(sa.update(ACCOUNTS).where(absent).values(removed="absent"))
     cycle.options = {**cycle.options, "missing": missing}
 
 
-def _let_go(session: Session, frame: Frame, cycle: Cycle, seen: set[bytes]) -> list[events.Entry]:
+def _let_go(session: Session, frame: Frame, cycle: Cycle, seen: set[bytes], now: datetime) -> None:
     """Rows of an earlier file that are nobody's and not in this one. They are not expected any more, so no brake asks."""
     rows = list(_unseen(session, frame, cycle, seen, *_NOBODYS))
     gone = {"situation": Situation.GONE.value, "stale": False, "removed": None, "withheld": None}
-    for absent in _chunks(session, [row.id for row in rows]):
+    for part in _chunks(rows):
+        absent = among(session, ACCOUNTS.c.id, [row.id for row in part])
         session.execute(sa.update(ACCOUNTS).where(absent).values(**gone))
+        events.append(session, frame.tenant_id, [_entry(frame, row) for row in part], now)
     if rows:
         cycle.counts = dict(Counter(cycle.counts) + Counter(gone=len(rows)))
         cycle.options = {**cycle.options, "known": max(int(cycle.options.get("known", 0)) - len(rows), 0)}
-    return [
-        events.Entry(
-            actor=frame.actor,
-            action="account.gone",
-            account_id=row.id,
-            connector_id=frame.connector_id,
-            cycle_id=frame.cycle_id,
-            before={"situation": row.situation},
-            after={"situation": Situation.GONE.value},
-            names={"user": row.name or row.anchor, "address": row.name, "app": frame.app},
-            text={"removed": "absent"},
-        )
-        for row in rows
-    ]
+
+
+def _entry(frame: Frame, row: Any) -> events.Entry:
+    return events.Entry(
+        actor=frame.actor,
+        action="account.gone",
+        account_id=row.id,
+        connector_id=frame.connector_id,
+        cycle_id=frame.cycle_id,
+        before={"situation": row.situation},
+        after={"situation": Situation.GONE.value},
+        names={"user": row.name or row.anchor, "address": row.name, "app": frame.app},
+        text={"removed": "absent"},
+    )
 
 
 def _unseen(session: Session, frame: Frame, cycle: Cycle, seen: set[bytes], *conditions: Any) -> Any:
@@ -98,5 +102,5 @@ def _unseen(session: Session, frame: Frame, cycle: Cycle, seen: set[bytes], *con
     return (row for row in rows if sighted(row.anchor) not in seen)
 
 
-def _chunks(session: Session, numbers: Sequence[int]) -> Any:
-    return (among(session, ACCOUNTS.c.id, numbers[at : at + CHUNK]) for at in range(0, len(numbers), CHUNK))
+def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK))
