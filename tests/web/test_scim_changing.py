@@ -1,5 +1,6 @@
 """What one change costs the database: a fixed handful of statements, each asked once, whoever and however many there are."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -93,6 +94,30 @@ def test_the_statements_of_a_change_are_compiled_once(okta: Pusher, house: House
         okta.patch(f"/Users/{each}", OFF, TITLE)
         okta.patch(f"/Users/{each}", ON)
     assert len(compiled) == held
+
+
+def test_the_cycle_that_follows_reads_nobody_else(okta: Pusher, house: House) -> None:
+    """SQLite finds the few it is about by their own indexes, and counts all others by one that it need not look behind."""
+    ids = crowd(okta, 20)
+    okta.patch(f"/Users/{ids[0]}", OFF)
+    with sent(house) as statements:
+        okta.end()
+    assert okta.person(ids[0]).lifecycle == "suspended"
+    if not house.db.is_sqlite:
+        return  # PostgreSQL plans by what a table holds
+    with house.db.engine.connect() as connection:
+        plans = [
+            step.detail
+            for one in statements
+            if "FROM accounts" in one
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", (1,) * one.count("?"))
+        ]
+    whole = re.compile(
+        r"accounts USING INDEX (\w+) \(connector_id=\?( AND (id|anchor|user_id)>\?| AND situation=\?)?\)"
+    )
+    walked = {found[1] for step in plans if (found := whole.search(step))}
+    assert walked <= {"ix_accounts_leaving", "ix_accounts_stale"}, plans
+    assert not [step for step in plans if step.startswith("SCAN accounts")]
 
 
 def test_who_is_switched_off_looks_at_no_cycle_that_is_over(okta: Pusher, house: House) -> None:

@@ -282,6 +282,7 @@ class Account(SQLModel, table=True):
             "group_id",
             "removed",
             "situation",
+            "user_id",
             sqlite_where=sa.text(_LISTED),
             postgresql_where=sa.text(_LISTED),
         ),

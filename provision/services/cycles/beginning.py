@@ -11,7 +11,8 @@ from provision.core.tables import Connector, Cycle
 from provision.core.vocabulary import CycleKind, CycleState, Outcome, Situation
 from provision.services import events
 from provision.services.cycles.frame import COUNTS
-from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS
+from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS
+from provision.services.present import NO_GROUP, known
 
 ABSORBABLE = tuple(
     situation.value for situation in (Situation.LINKED, Situation.UNLINKED, Situation.UNMATCHED, Situation.DISPUTED)
@@ -28,12 +29,11 @@ def start(session: Session, cycle: Cycle, connector: Connector, now: datetime, *
     cycle.counts, cycle.watermark_before = dict.fromkeys(("pages", *COUNTS), 0), connector.watermark
     full = pulled and (cycle.options.get("full") or not connector.watermark)
     cycle.kind = CycleKind.INITIAL if full else CycleKind.INCREMENTAL
-    there = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None), NO_GROUP)
-    known = session.scalar(sa.select(sa.func.count()).where(ACCOUNTS.c.connector_id == connector.id, *there)) or 0
+    there = known(session, connector.id or 0)
     cycle.options = {
         **cycle.options,
-        "first": not known,
-        "known": known,
+        "first": not there,
+        "known": there,
         "mapping_version": connector.mapping_version,
         "walk_began_at": now.isoformat(),
     }

@@ -35,12 +35,14 @@ _ON_ITS_WAY = sa.exists().where(
 )
 
 
-def comparable(cycle: Cycle) -> list[tuple[Any, ...]]:
+def comparable(cycle: Cycle, frame: Frame) -> list[tuple[Any, ...]]:
     """Which accounts this cycle compares, as lists of conditions.
 
     A comparison: all that are linked. A walk over changes: what it saw, and what differed before. An import of everything
-    compares nothing by itself; the day's comparison will.
+    compares nothing by itself; the day's comparison will. Where nothing is sent, nothing is compared.
     """
+    if not frame.sent_to:
+        return []
     known = (ACCOUNTS.c.id.in_(sa.select(DRIFTS.c.account_id).where(DRIFTS.c.connector_id == cycle.connector_id)),)
     if cycle.options.get("compare"):
         return [(*_LINKED, ~_ON_ITS_WAY), known]
@@ -59,8 +61,6 @@ def compare(session: Session, frame: Frame, numbers: Sequence[int], kinds: Mappi
     query = select(Connector).where(Connector.tenant_id == frame.tenant_id, Connector.id == frame.connector_id)
     connector = session.exec(query).one()
     part = Part()
-    if not kinds[connector.kind].is_target:
-        return part
     app = outbox.app_of(session, connector, kinds)
     rows = outbox.accounts(session, app, among(session, ACCOUNTS.c.id, numbers), ~_ON_ITS_WAY)
     known = _known(session, [row["id"] for row in rows])

@@ -25,12 +25,13 @@ from provision.services.cycles.frame import Frame, Item
 from provision.services.cycles.frame import frame as frame_of
 from provision.services.cycles.judging import take
 from provision.services.cycles.managing import MANAGER_ID
-from provision.services.cycles.missing import CHUNK, PRESENT
-from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, load, store
+from provision.services.cycles.missing import CHUNK
+from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS, load, store
 from provision.services.cycles.people import USERS, Person, move, update
 from provision.services.cycles.people import load as load_people
 from provision.services.cycles.requests import held, show, unfinished
 from provision.services.errors import Conflict
+from provision.services.present import NO_GROUP, linked
 
 _TAKEN_AWAY = ("account.gone", "user.suspended", "user.left")
 _WAITING: tuple[Any, ...] = (
@@ -168,7 +169,7 @@ def _brake(
     emptied = Counter(name for loss in losses if loss.removed is None for name in loss.empties)
     verdict = judge_leaving(
         leaving=sum(1 for loss in losses if (loss.removed or loss.inactive) and loss.user_id is not None),
-        linked=_number(session, frame, ACCOUNTS.c.user_id.is_not(None), *PRESENT),
+        linked=linked(session, frame.connector_id),
         seen=max(expected - (missing or 0), 0),
         expected=expected,
         complete=missing is not None,

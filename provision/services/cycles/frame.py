@@ -45,11 +45,11 @@ class Frame:
     ``shows_all``: a full walk shows everybody; else nobody is missing. ``reads_file``: every walk over another file shows all
     its rows, so what nobody took over and is not in it is no longer there.
     ``pushes``: the app says everything by itself, so who is disabled there counts as gone, and its word on whom people
-    report to wins over ours. ``outward``: outside names that only flow out; they are read to be compared. ``managers``:
-    the app tells whom people report to. ``accepting``: account → the attributes of ours that somebody accepts from it, and
-    nothing else. ``promised``: person → the account that somebody decided to link to them. ``outranked``: our attribute →
-    the apps whose values for it win over this one's. ``required``: what nobody new is added without, unless somebody
-    decides so.
+    report to wins over ours. ``sent_to``: it is a target, too. ``outward``: outside names that only flow out; they are read
+    to be compared. ``managers``: the app tells whom people report to. ``accepting``: account → the attributes of ours that
+    somebody accepts from it, and nothing else. ``promised``: person → the account that somebody decided to link to them.
+    ``outranked``: our attribute → the apps whose values for it win over this one's. ``required``: what nobody new is added
+    without, unless somebody decides so.
     """
 
     tenant_id: int
@@ -66,6 +66,7 @@ class Frame:
     when_gone: WhenGone
     reads_file: bool = False
     pushes: bool = False
+    sent_to: bool = False
     outward: tuple[str, ...] = ()
     managers: bool = False
     promised: Mapping[int, int] = field(default_factory=dict)
@@ -197,6 +198,7 @@ def _of(session: Session, tenant_id: int, connector: Any, kinds: Mapping[str, An
         when_gone=WhenGone(connector.when_gone),
         managers=kind.managers,
         pushes=not kind.pulled,
+        sent_to=kind.is_target,
         outranked=mapped.outranked,
         required=frozenset(REQUIRED).intersection(mapped.inbound.targets) if kind.takes_file else frozenset(),
         brake=limits.incoming(connector.scope),

@@ -16,7 +16,8 @@ from provision.core.vocabulary import CycleKind, Situation
 from provision.db import among
 from provision.services import events
 from provision.services.cycles.frame import Frame
-from provision.services.cycles.observing import ACCOUNTS, DIGEST, NO_GROUP, SIGHTINGS, sighted
+from provision.services.cycles.observing import ACCOUNTS, DIGEST, SIGHTINGS, sighted
+from provision.services.present import NO_GROUP
 
 PRESENT: tuple[Any, ...] = (ACCOUNTS.c.situation != Situation.GONE.value, ACCOUNTS.c.anchor.is_not(None), NO_GROUP)
 CHUNK = 2000

@@ -23,9 +23,6 @@ from provision.services.cycles.frame import Frame, Item
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 SIGHTINGS: sa.Table = Sighting.__table__  # type: ignore[attr-defined]
-NO_GROUP: Any = sa.literal_column("+accounts.group_id").is_(None)
-"""The condition that keeps groups' accounts out: cycles judge people. The plus keeps the index of groups out of the plan: to
-SQLite, everybody who is no group would be one entry of that."""
 DIGEST = 8
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _OBSERVED = ("name", "enabled", "standing", "observed", "observed_hash", "observed_at", "external_id", "superior")

@@ -23,8 +23,9 @@ from provision.services.cycles.frame import Frame, Item, entered
 from provision.services.cycles.frame import pushing as frame_of
 from provision.services.cycles.judging import adoptable
 from provision.services.cycles.managing import bind_pushed
-from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, READ, load, look, store
+from provision.services.cycles.observing import ACCOUNTS, READ, load, look, store
 from provision.services.cycles.requests import UNFINISHED, covers_all, request
+from provision.services.present import NO_GROUP
 
 CYCLES: sa.Table = Cycle.__table__  # type: ignore[attr-defined]
 

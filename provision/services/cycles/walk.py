@@ -35,10 +35,11 @@ from provision.services.cycles.judging import adoptable, waiting_suitors
 from provision.services.cycles.looking import look_anew
 from provision.services.cycles.managing import bind, bound
 from provision.services.cycles.missing import keeps_sightings, mark_absent
-from provision.services.cycles.observing import ACCOUNTS, NO_GROUP, SIGHTINGS, Owned, merged, remember_sighting
+from provision.services.cycles.observing import ACCOUNTS, SIGHTINGS, Owned, merged, remember_sighting
 from provision.services.cycles.requests import UNFINISHED, barred
 from provision.services.cycles.taking import Part, take_seen, take_stored, uncollected
 from provision.services.outbox import NOBODY_ASKED, Order
+from provision.services.present import NO_GROUP
 from provision.vault import VaultError
 
 log = structlog.get_logger()
@@ -49,6 +50,8 @@ STALE_PER_COMMIT = 2000
 RESTARTS = 3
 BREAKS = 3
 BUSY_TRIES = 3
+_STALE = sa.text("accounts.stale")
+"""In the words of its index: SQLite uses one that holds a part of the rows only then."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ class _Walk:
 
     def absorb_rest(self) -> None:
         """Judge again what earlier previews, disputes or an older mapping left behind, unless it has vanished."""
-        still = (ACCOUNTS.c.stale, ACCOUNTS.c.removed.is_(None), ACCOUNTS.c.situation.in_(ABSORBABLE), NO_GROUP)
+        still = (_STALE, ACCOUNTS.c.removed.is_(None), ACCOUNTS.c.situation.in_(ABSORBABLE), NO_GROUP)
         self._each_stored(*still)
 
     def adopt_rest(self) -> None:
@@ -206,7 +209,7 @@ class _Walk:
         def take(session: Session, batch: Sequence[int], now: datetime) -> Part:
             return compare(session, self.frame, batch, self.ways.kinds, now)
 
-        for conditions in comparable(self._row()):
+        for conditions in comparable(self._row(), self.frame):
             self._each(conditions, take)
 
     def start_over(self) -> None:

@@ -41,6 +41,7 @@ from provision.services.outbox.reckoning import (
     reckon,
     stands,
 )
+from provision.services.present import linked
 
 log = structlog.get_logger()
 AT_ONCE = 20
@@ -161,7 +162,7 @@ def _brake(session: Session, app: App, now: datetime) -> int:
     verdict = judge_outgoing(
         due=session.scalar(count.where(*due_to_go)) or 0,
         recent_24h=_lately(session, app, now),
-        linked=_linked(session, app),
+        linked=linked(session, app.id),
         brake=app.brake,
     )
     if not verdict.held:
@@ -197,16 +198,6 @@ def _lately(session: Session, app: App, now: datetime) -> int:
         )
         or 0
     )
-
-
-def _linked(session: Session, app: App) -> int:
-    query = sa.select(sa.func.count()).where(
-        ACCOUNTS.c.connector_id == app.id,
-        ACCOUNTS.c.user_id.is_not(None),
-        ACCOUNTS.c.anchor.is_not(None),
-        ACCOUNTS.c.situation != Situation.GONE.value,
-    )
-    return session.scalar(query) or 0
 
 
 def _alone(session: Session, app: App, now: datetime) -> bool | None:

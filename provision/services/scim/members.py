@@ -19,13 +19,13 @@ from provision.services import groups
 from provision.services.cycles import Client, Owned
 from provision.services.errors import Invalid
 from provision.services.outbox import Order
+from provision.services.present import LISTED
 from provision.services.scim.bodies import META, WAITING, meta_of
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 MEMBERS: sa.Table = GroupMember.__table__  # type: ignore[attr-defined]
 USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
 GROUPS: sa.Table = Group.__table__  # type: ignore[attr-defined]
-LISTED = sa.text("accounts.removed IS NULL AND accounts.situation <> 'gone'")
 Row = Mapping[str, Any]
 
 

@@ -14,17 +14,16 @@ from sqlmodel import Session
 
 from provision.core.tables import Account
 from provision.db import binary, for_update, once
+from provision.services.present import LISTED, NO_GROUP
 from provision.services.scim import filters
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 READ = tuple(ACCOUNTS.c[name] for name in ("id", "user_id", "group_id", "name", "observed"))
 _LISTED = {
-    "User": sa.text("+accounts.group_id IS NULL AND accounts.removed IS NULL AND accounts.situation <> 'gone'"),
-    "Group": sa.text("accounts.group_id IS NOT NULL AND accounts.removed IS NULL AND accounts.situation <> 'gone'"),
+    "User": sa.and_(NO_GROUP, LISTED),
+    "Group": sa.and_(ACCOUNTS.c.group_id.is_not(None), LISTED),
 }
-"""Word for word as the partial index has it: SQLite uses one only then. The plus keeps the index of groups out of it: to
-SQLite, everybody who is no group would be one entry of that."""
-
+"""Word for word as the partial index has it: SQLite uses one only then."""
 
 LONG, MOST_SHAPES = 160, 100
 SHAPES: Any = LRUCache(MOST_SHAPES)
