@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from provision.house import LEADER, House
@@ -16,6 +17,8 @@ from provision.services import activation, connectors, cycles, following, mail, 
 from provision.services.errors import ServiceError
 
 log = structlog.get_logger()
+AT_ONCE = 3
+"""Timers that may run at the same time. They are short, but for one that asks apps outside; each thread costs memory."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Running:
     def __init__(self, house: House) -> None:
         self._house = house
         self._stop = threading.Event()
-        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(AT_ONCE)}, timezone="UTC")
         self._leader = threading.Thread(target=self._lead, name="leader", daemon=True)
 
     def start(self) -> "Running":
