@@ -1,11 +1,12 @@
 """The SCIM server under load, as a process of its own: a client that floods it, and people who arrive faster than they leave.
 
-    python benchmarks/scim_load.py flood [--rate 200] [--seconds 60] [--people 50000] [--tokens 8] [--mix daily|moving]
+    python benchmarks/scim_load.py flood [--rate 200] [--warm 30] [--seconds 60] [--people 50000] [--tokens 8] [--mix daily]
     python benchmarks/scim_load.py arriving [--rate 25] [--seconds 60] [--kill]
 
-*flood* counts answers by status, and tells what the server holds every ten seconds, by how much that grew in the second half,
-and whether that is a plateau. Of twenty requests, *daily* asks eight times for a name, six times for one person, once for a
-page of a hundred, and switches five people off or on again; of six, *moving* changes one and adds one. *arriving* pushes
+*flood* warms the server up at the same rate, which opens threads and connections as they are first needed; then it counts
+answers by status, and tells what the server holds every ten seconds, how far that lies apart, by how much it grows, and
+whether that is a plateau. Of twenty requests, the mix *daily* asks eight times for a name, six times for one person, once for
+a page of a hundred, and switches five people off or on again; of six, *moving* changes one and adds one. *arriving* pushes
 people in while Microsoft 365 (the sandbox, which counts Microsoft's quota of 20 writes a second) takes them out; ``--kill``
 ends the server by SIGKILL half-way and starts it again. Everybody is counted at both ends. Nothing is asserted about time.
 """
@@ -126,10 +127,10 @@ def flood(given: argparse.Namespace, folder: Path) -> None:
     over = threading.Event()
     mixture = MIXTURES[given.mix]
 
-    def client(which: int) -> None:
+    def client(which: int, seconds: float) -> None:
         apps, mine = (len(clients) + 1) // 2, which % len(clients)
         line, deeds = Line(clients[mine]), mixture(range(mine // 2 + apps, given.people + 1, apps), which)
-        for _ in paced(given.rate / THREADS, given.seconds):
+        for _ in paced(given.rate / THREADS, seconds):
             status, headers, _ = line.ask(*next(deeds))
             if status == 429 and not headers.get("Retry-After"):
                 raise SystemExit("429 without Retry-After")
@@ -146,10 +147,15 @@ def flood(given: argparse.Namespace, folder: Path) -> None:
             if len(memory) % 10 == 0:
                 print(f"after {time.perf_counter() - first:4.0f} s: {memory[-1]:.1f} MB", flush=True)
 
+    def run(seconds: float) -> None:
+        together([lambda which=which: client(which, seconds) for which in range(THREADS)])
+
+    run(given.warm)
+    told.clear()
     watching = threading.Thread(target=watch)
     watching.start()
     began, worked = time.perf_counter(), server.worked()
-    together([lambda which=which: client(which) for which in range(THREADS)])
+    run(given.seconds)
     took, worked = time.perf_counter() - began, server.worked() - worked
     over.set()
     watching.join()
@@ -160,11 +166,10 @@ def flood(given: argparse.Namespace, folder: Path) -> None:
         f"{served / took:.0f} of them served; {worked / asked * 1000:.1f} ms of processor time each"
     )
     print("answers: " + ", ".join(f"{number} x {status}" for status, number in sorted(told.items())))
-    later = memory[len(memory) // 2 :]
-    grows = slope(later) * 60 * len(memory) / took
+    grows = slope(memory) * 60 * len(memory) / took
     print(
-        f"memory: {memory[0]:.0f} MB at first, {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most; "
-        f"second half: {max(later) - min(later):.1f} MB between least and most, {grows:+.1f} MB a minute by least squares: "
+        f"memory: {memory[0]:.1f} MB at first, {memory[-1]:.1f} MB at the end; "
+        f"{max(memory) - min(memory):.1f} MB between least and most, {grows:+.1f} MB a minute by least squares: "
         + ("a plateau" if abs(grows) < PLATEAU else "NO PLATEAU")
     )
     print(f"the sign-in page meanwhile: 95 of 100 within {sorted(signed_in)[int(len(signed_in) * 0.95)] * 1000:.0f} ms")
@@ -391,6 +396,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", choices=("flood", "arriving"))
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--warm", type=float, default=30.0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--people", type=int, default=50_000)
     parser.add_argument("--tokens", type=int, default=8)
