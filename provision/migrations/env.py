@@ -5,6 +5,7 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import provision.core.tables  # noqa: F401  (registers every table)
+from provision.migrations import sizes
 
 engine: sa.Engine = context.config.attributes["engine"]
 is_sqlite = engine.dialect.name == "sqlite"
@@ -27,6 +28,8 @@ def run() -> None:
             )
             with context.begin_transaction():
                 context.run_migrations()
+                if is_sqlite:
+                    sizes.tell(connection)
             if connection.in_transaction():
                 connection.commit()
         finally:

@@ -269,6 +269,13 @@ class Account(SQLModel, table=True):
         sa.Index("ix_accounts_user", "tenant_id", "user_id"),
         sa.Index("ix_accounts_situation", "connector_id", "situation"),
         sa.Index(
+            "ix_accounts_groups",
+            "connector_id",
+            "id",
+            sqlite_where=sa.text("group_id IS NOT NULL"),
+            postgresql_where=sa.text("group_id IS NOT NULL"),
+        ),
+        sa.Index(
             "ix_accounts_leaving",
             "connector_id",
             sqlite_where=sa.text(_LEAVING),
