@@ -19,6 +19,7 @@ from provision.core.tables import Account, Activation, Connector, Mail, Operatio
 from provision.core.vocabulary import Lifecycle, MailState, MailTemplate, OperationKind, OperationState
 from provision.db import among
 from provision.services import activation, mail, settings
+from provision.services.outbox.reckoning import stands
 from provision.services.tenants import locked
 from provision.vault import Vault
 
@@ -112,7 +113,8 @@ def _created(session: Session, tenant_id: int, since: datetime) -> list[int]:
         .where(
             _OPERATIONS.c.connector_id.in_(own),
             _OPERATIONS.c.kind == OperationKind.CREATE.value,
-            _OPERATIONS.c.state == OperationState.DONE.value,
+            stands(_OPERATIONS.c.state, OperationState.DONE, OperationState.FAILED),  # the words of an index
+            stands(_OPERATIONS.c.state, OperationState.DONE),
             _OPERATIONS.c.settled_at >= since,
             _ACCOUNTS.c.user_id.is_not(None),
             sa.not_(had),

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from provision.core.vocabulary import Approval, Asks, Lifecycle, OperationKind, OperationState, Situation
 from provision.db import Database
 from provision.house import House
-from provision.services import connectors, outbox, worker
+from provision.services import connectors, following, outbox, worker
 from provision.services.errors import Conflict, NotFound
+from provision.services.reports import queue
 from provision.services.users import foreseeing
 from tests.cast import Cast, Clock
 from tests.fakes.target import DOMAIN
@@ -306,8 +307,15 @@ def test_what_waits_is_found_without_walking_over_what_is_done(desk: Desk, tmp_p
         outbox.doubts(session, app, desk.clock(), 5)
         outbox.recover(session, desk.clock())
         worker.next_due(session, app.id)
+        queue.counts(session, desk.tenant, desk.clock())
+        queue.unfinished(session, desk.tenant)
+        for view in queue.VIEWS:
+            queue.listed(session, desk.tenant, desk.house.kinds, view, desk.clock())
+            queue.whole(session, desk.tenant, view, desk.clock())
+        foreseeing.held(session, desk.tenant, "ada", desk.clock())
+        following._created(session, desk.tenant, desk.clock())
     database.close()
-    assert len(asked) >= 5
+    assert len(asked) >= 25
     # The index of what is in flight holds a handful of rows: walking over that one is as good.
     walks = [step for step in asked if not step.startswith("SEARCH") and "uq_operations_in_flight" not in step]
     assert walks == []

@@ -17,7 +17,7 @@ from provision.core.tables import Account, Connector, Group, Operation, User
 from provision.core.vocabulary import Asks, OperationKind, OperationState
 from provision.db import among
 from provision.services.licences import lacks
-from provision.services.outbox.reckoning import stands
+from provision.services.outbox.reckoning import UNFINISHED, stands
 from provision.services.users import shown
 
 View = Literal["review", "brake", "waiting", "running", "checking", "blocked", "failed"]
@@ -35,10 +35,9 @@ _ACCOUNTS: sa.Table = Account.__table__  # type: ignore[attr-defined]
 _CONNECTORS: sa.Table = Connector.__table__  # type: ignore[attr-defined]
 _USERS: sa.Table = User.__table__  # type: ignore[attr-defined]
 _GROUPS: sa.Table = Group.__table__  # type: ignore[attr-defined]
-_UNFINISHED = tuple(
-    state.value
-    for state in (OperationState.PENDING, OperationState.RUNNING, OperationState.UNKNOWN, OperationState.BLOCKED)
-)
+_WAITS = stands(_OPERATIONS.c.state, *UNFINISHED)
+_OVER = stands(_OPERATIONS.c.state, OperationState.DONE, OperationState.FAILED)
+"""Each in the words of the index that holds only those: what was done in years is not walked past."""
 _STATE_OF: Mapping[View, OperationState] = {
     "review": OperationState.PENDING,
     "brake": OperationState.PENDING,
@@ -116,7 +115,7 @@ def by_app(session: Session, tenant_id: int, now: datetime, app_id: int | None =
     """How many there are of each view in each app that has any."""
     query = (
         sa.select(_OPERATIONS.c.connector_id, _OPERATIONS.c.state, _OPERATIONS.c.asks, sa.func.count())
-        .where(_of(tenant_id, app_id), _OPERATIONS.c.state.in_(_UNFINISHED))
+        .where(_of(tenant_id, app_id), _WAITS)
         .group_by(_OPERATIONS.c.connector_id, _OPERATIONS.c.state, _OPERATIONS.c.asks)
     )
     found: dict[int, dict[View, int]] = {}
@@ -137,7 +136,7 @@ def settled(session: Session, tenant_id: int, since: datetime) -> dict[tuple[int
         sa.select(day.label("day"), _OPERATIONS.c.state, sa.func.count())
         .where(
             _of(tenant_id, None),
-            stands(_OPERATIONS.c.state, OperationState.DONE, OperationState.FAILED),
+            _OVER,
             _OPERATIONS.c.settled_at >= since,
         )
         .group_by(sa.text("day"), _OPERATIONS.c.state)
@@ -147,7 +146,7 @@ def settled(session: Session, tenant_id: int, since: datetime) -> dict[tuple[int
 
 def unfinished(session: Session, tenant_id: int) -> int:
     """How many operations are not settled, counted to a thousand: what the navigation shows."""
-    some = sa.select(_OPERATIONS.c.id).where(_of(tenant_id, None), _OPERATIONS.c.state.in_(_UNFINISHED)).limit(MANY)
+    some = sa.select(_OPERATIONS.c.id).where(_of(tenant_id, None), _WAITS).limit(MANY)
     number: int = session.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
     return number
 
@@ -175,7 +174,7 @@ def of_person(session: Session, tenant_id: int, kinds: Mapping[Any, Any], user_i
     last = sa.not_(sa.exists().where(newer.c.account_id == _OPERATIONS.c.account_id, newer.c.id > _OPERATIONS.c.id))
     failed = sa.and_(_OPERATIONS.c.state == OperationState.FAILED.value, last)
     own = sa.select(_ACCOUNTS.c.id).where(_ACCOUNTS.c.tenant_id == tenant_id, _ACCOUNTS.c.user_id == user_id)
-    where = (_OPERATIONS.c.account_id.in_(own), sa.or_(_OPERATIONS.c.state.in_(_UNFINISHED), failed))
+    where = (_OPERATIONS.c.account_id.in_(own), sa.or_(_WAITS, failed))
     return _items(session, tenant_id, kinds, where, MANY)
 
 
@@ -190,8 +189,9 @@ def whole(
 ) -> dict[int, str | None]:
     """A whole view as operation → fingerprint, in order."""
     query = sa.select(_OPERATIONS.c.id, _OPERATIONS.c.fingerprint)
-    found = session.execute(query.where(*_conditions(tenant_id, app_id, view, now, sku)).order_by(_OPERATIONS.c.id))
-    return {row.id: row.fingerprint for row in found}
+    found = session.execute(query.where(*_conditions(tenant_id, app_id, view, now, sku)))
+    # Asked for in order of id, SQLite would walk past all there ever were, only to spare itself sorting a few.
+    return {row.id: row.fingerprint for row in sorted(found)}
 
 
 def seal(view: Mapping[int, str | None]) -> str:
@@ -224,7 +224,9 @@ def _of(tenant_id: int, app_id: int | None) -> sa.ColumnElement[bool]:
 def _conditions(
     tenant_id: int, app_id: int | None, view: View, now: datetime, sku: str = ""
 ) -> list[sa.ColumnElement[bool]]:
-    where = [_of(tenant_id, app_id), _OPERATIONS.c.state == _STATE_OF[view].value, *(lacks(sku) if sku else ())]
+    state = _STATE_OF[view]
+    where = [_of(tenant_id, app_id), _OVER if view == "failed" else _WAITS, stands(_OPERATIONS.c.state, state)]
+    where += lacks(sku) if sku else ()
     if view in ASKING:
         where.append(_OPERATIONS.c.asks == (Asks.BRAKE if view == "brake" else Asks.REVIEW).value)
     elif view == "waiting":

@@ -29,6 +29,7 @@ from provision.core.vocabulary import (
 from provision.db import among
 from provision.services import mappings, outbox
 from provision.services.outbox import App
+from provision.services.outbox.reckoning import UNFINISHED, stands
 from provision.services.users.finding import shown
 from provision.services.users.moving import Move
 
@@ -182,7 +183,8 @@ def held(session: Session, tenant_id: int, actor: str, now: datetime) -> Held | 
         .join(User, col(User.id) == Account.user_id)
         .where(
             col(Operation.connector_id).in_(sa.select(col(Connector.id)).where(col(Connector.tenant_id) == tenant_id)),
-            col(Operation.state) == OperationState.PENDING,
+            stands(col(Operation.state), *UNFINISHED),
+            stands(col(Operation.state), OperationState.PENDING),
             col(Operation.due_at) > now,
             col(Operation.kind).in_((OperationKind.DISABLE, OperationKind.DELETE)),
             col(Operation.asks).is_(None),
