@@ -1,6 +1,6 @@
 """The SCIM server under load, as a process of its own: a client that floods it, and people who arrive faster than they leave.
 
-    python benchmarks/scim_load.py flood [--rate 200] [--warm 30] [--seconds 60] [--people 50000] [--tokens 8] [--mix daily]
+    python benchmarks/scim_load.py flood [--rate 200] [--warm 60] [--seconds 60] [--people 50000] [--tokens 8] [--mix daily]
     python benchmarks/scim_load.py arriving [--rate 25] [--seconds 60] [--kill]
 
 *flood* warms the server up at the same rate, which opens threads and connections as they are first needed; then it counts
@@ -396,7 +396,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", choices=("flood", "arriving"))
     parser.add_argument("--rate", type=float)
-    parser.add_argument("--warm", type=float, default=30.0)
+    parser.add_argument("--warm", type=float, default=60.0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--people", type=int, default=50_000)
     parser.add_argument("--tokens", type=int, default=8)

@@ -12,6 +12,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from provision import memory
 from provision.house import LEADER, House
 from provision.services import activation, connectors, cycles, following, mail, notices, settings, tenants, worker
 from provision.services.errors import ServiceError
@@ -100,6 +101,11 @@ def _tenants(house: House, wish: str) -> list[int]:
         return [number for number in numbers if getattr(settings.onboarding(session, number), wish)]
 
 
+def give_memory_back(_house: House) -> None:
+    """What an import or a rush once needed is the machine's again."""
+    memory.give_back()
+
+
 TIMETABLE = (
     Timer("mark imports due", 15, mark_imports_due),
     Timer("mark comparisons due", 60, mark_comparisons_due),
@@ -108,6 +114,7 @@ TIMETABLE = (
     Timer("invite who was created", 15, invite_created),
     Timer("remind", 300, remind),
     Timer("tell owners", 60, tell_owners),
+    Timer("give memory back", 60, give_memory_back),
 )
 
 

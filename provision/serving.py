@@ -3,36 +3,21 @@
 Owns the process; never the pages, which it is handed.
 """
 
-import contextlib
-import ctypes
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from provision import memory
 from provision.house import House
 from provision.scheduler import Running
 
 
 def serve(make: Callable[[House], Flask], house: House, *, host: str, port: int, threads: int) -> None:
     """Serve until SIGTERM or SIGINT; running requests and the commit under way are finished within 25 seconds."""
-    few_arenas()
+    memory.few_arenas()
     _Served(make, house, f"{'[' + host + ']' if ':' in host else host}:{port}", threads).run()
-
-
-def few_arenas() -> None:
-    """Let all threads share two of the C library's heaps, where it has many (glibc: eight for each core).
-
-    Each keeps what its threads once needed at the same time, and takes minutes of load to find out how much that is; there is
-    no gain in many, since Python's threads take turns.
-    """
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
-
-
-_ARENA_MAX = -8
-"""Its number in glibc's malloc.h."""
 
 
 class _Served(BaseApplication):  # type: ignore[misc]
