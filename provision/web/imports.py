@@ -18,7 +18,7 @@ from provision.core.vocabulary import UNFINISHED_CYCLES, ConnectorState, CycleKi
 from provision.services import connectors, cycles, users
 from provision.services.cycles.preview import FILTERS
 from provision.services.errors import NotFound, ServiceError
-from provision.web import guard
+from provision.web import guard, names
 from provision.web.page import TYPED_ABOVE, after, house, page, wants_part
 from provision.web.provisioning import chosen
 
@@ -178,7 +178,8 @@ def _review(session: Session, row: Connector, latest: Cycle | None, wanted: str)
     )
     more = found[PER_PAGE - 1].account_id if len(found) > PER_PAGE else None
     onward = _onward(session, row) if counts.certain else []
-    return {"counts": counts, "rows": found[:PER_PAGE], "more": more, "begins": after_id == "0", "onward": onward}
+    shown = {"rows": found[:PER_PAGE], "called": names.called}
+    return {"counts": counts, **shown, "more": more, "begins": after_id == "0", "onward": onward}
 
 
 def _onward(session: Session, row: Connector) -> list[tuple[str, str]]:

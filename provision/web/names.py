@@ -27,6 +27,11 @@ def outside(name: str) -> str:
     return str(labels.get(name, name))
 
 
+def called(name: str) -> str:
+    """What we call an attribute, as people read it."""
+    return str(_(label(name)))
+
+
 def attributes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
     """The blank of a sentence that names what changed, in the reader's language."""
     told = dict.fromkeys(str(_(outside(label(name)))) for name in changed_names(before, after))

@@ -168,7 +168,9 @@ def _event(event: Any, detail: Any) -> dict[str, Any]:
         "remedy": explain(str(detail.text["code"]), detail.text.get("params") or {})
         if detail and detail.text.get("code")
         else None,
-        "kept": [(_(label(name)), *pair) for name, pair in (detail.text.get("kept") or {}).items()] if detail else [],
+        "kept": [(names.called(name), *pair) for name, pair in (detail.text.get("kept") or {}).items()]
+        if detail
+        else [],
     }
 
 

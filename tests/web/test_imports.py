@@ -473,7 +473,7 @@ def test_the_numbers_of_a_preview_add_up_and_the_import_does_what_it_said(
 
 
 def test_a_row_whose_value_stays_says_what_is_here_and_there(ada: Browser, late: int) -> None:
-    assert "department stays “Of our own”; there it is “" in _shown(ada, show="kept")
+    assert "Department stays “Of our own”; there it is “" in _shown(ada, show="kept")
     assert "Of our own" not in _shown(ada, show="changed")
 
 
