@@ -31,7 +31,11 @@ REFUSED: Mapping[str, tuple[bytes, str]] = {
     "bytes of a program": (bytes(range(1, 256)) * 20, "The file is something else, not text"),
     "a page of a network that wants a sign-in": (
         b"<!doctype html>\n<title>Sign in</title>\n",
-        "The whole row was read as",
+        "Sign in there, download the table itself",
+    ),
+    "a page with commas in it": (
+        b'\xef\xbb\xbf\n<HTML lang="en"><p>a, b, c</p>\n',
+        "Sign in there, download the table itself",
     ),
     "a hundred thousand rows and one": (
         HEAD.encode() + b"1;a;b;c@d.example\r\n" * 100_001,

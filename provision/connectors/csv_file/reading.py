@@ -58,6 +58,7 @@ _OTHERS = (
     (b"%PDF-", "a PDF document"),
     (b"\x1f\x8b", "a compressed file"),
 )
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|\?xml)\b", re.IGNORECASE)
 _CONTROL = [number for number in (*range(1, 32), 127) if number not in (9, 10, 13)]
 _MUCH = 20
 """One control character in so many is more than any text has."""
@@ -122,6 +123,8 @@ def _is_text(data: bytes, letters: str) -> None:
     """Refuse what is no text at all, by how it begins or by the bytes that no text has. A NUL alone says nothing."""
     if data.startswith(_WORKBOOKS):
         raise Refused("csv_workbook")
+    if _PAGE.match(data):
+        raise Refused("csv_page")
     like = next((name for begins, name in _OTHERS if data.startswith(begins)), "")
     if not like and not letters.startswith("utf"):
         sample = data[:_SAMPLE]
